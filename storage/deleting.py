@@ -1,0 +1,48 @@
+"""Deleting a document so that its text is really gone from the library's files."""
+
+import logging
+
+from sqlalchemy import String, cast, delete, select, text
+
+from armt_core.errors import UnknownDocument
+from storage.migrating import backups
+from storage.store import Store
+from storage.tables import DocumentRow, MessageRow, VersionRow
+
+log = logging.getLogger(__name__)
+
+
+class Deleting(Store):
+    """Deletion."""
+
+    def delete(self, document_id: str) -> None:
+        """Delete a document: versions, pages, passages, words, memories, originals, and the
+        messages of conversations that name it (an answer quotes it).
+
+        What is freed is overwritten with zeros, the word index is rewritten, the write-ahead log
+        emptied, and copies from before a migration are removed, for they hold the text too. A
+        process that is reading the document gets LostClaim. Copies made with `backup` are not
+        touched. Raises UnknownDocument for anything but a document's id.
+        """
+        with self._writing() as session:
+            if session.get(DocumentRow, document_id) is None:
+                raise UnknownDocument(
+                    f"No document has the id {document_id!r}; see: python -m app documents"
+                )
+            of_document = select(VersionRow.sha256).where(VersionRow.document_id == document_id)
+            hashes = set(session.scalars(of_document))
+            session.execute(
+                delete(MessageRow).where(
+                    cast(MessageRow.content, String).contains(document_id, autoescape=True)
+                )
+            )
+            session.execute(delete(DocumentRow).where(DocumentRow.id == document_id))
+            # Deletions only mark words; merging the whole index drops them.
+            session.execute(text("INSERT INTO passage_words(passage_words) VALUES('optimize')"))
+            hashes -= set(session.scalars(select(VersionRow.sha256)))
+        for sha256 in hashes:
+            self.originals.delete(sha256)
+        for copy in backups(self.database):
+            log.info("Removing %s: it may hold the deleted text", copy)
+            copy.unlink(missing_ok=True)
+        self._flush_log()

@@ -1,0 +1,172 @@
+"""What the library hands out and takes in: plain frozen records, never database rows.
+
+Pages are counted from 0, offsets are characters of a page's stored text, times
+are UTC. A segment is what the model reads at once; the passage with ordinal i is
+what segment i read.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+State = Literal["pending", "reading", "ready", "failed"]
+Runs = tuple[tuple[int, int, int], ...]
+"""(start in the cleaned text, start in the page's stored text, length), ascending."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of a document; `text` is exactly what was extracted."""
+
+    number: int
+    label: str | None
+    text: str
+    needs_ocr: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class NewPassage:
+    """A passage that the model has just read, with its vector in the light of what came before.
+
+    `text` is the cleaned text that the model read; `start` and `end` are offsets in the
+    stored text of page `page`; `vector` is float16 of shape (D,).
+    """
+
+    ordinal: int
+    page: int
+    start: int
+    end: int
+    text: str
+    runs: Runs
+    tokens: int
+    vector: NDArray[np.float16] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A stored passage. `title` and `page_label` are those of its version and page."""
+
+    id: int
+    document_id: str
+    version_id: int
+    title: str
+    ordinal: int
+    page: int
+    page_label: str | None
+    start: int
+    end: int
+    text: str
+    runs: Runs
+    tokens: int
+
+
+@dataclass(frozen=True)
+class NewSnapshot:
+    """A memory after `segments_read` segments, as bytes; the library computes the hash."""
+
+    segments_read: int
+    fingerprint: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A stored memory whose bytes have been checked against `sha256`."""
+
+    version_id: int
+    segments_read: int
+    sha256: str
+    fingerprint: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class SnapshotInfo:
+    """A stored memory without its bytes (`size` of them)."""
+
+    segments_read: int
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Version:
+    """One reading of one file content by one model (`fingerprint`)."""
+
+    id: int
+    document_id: str
+    sha256: str
+    fingerprint: str
+    state: State
+    reason: str | None
+    reason_code: str | None
+    is_current: bool
+    title: str
+    format: str
+    size_bytes: int
+    pages: int
+    pages_without_text: int
+    tokens: int
+    segments_read: int
+    segments_total: int | None
+    unknown_ratio: float
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document as its serving version shows it.
+
+    The serving version (`version_id`) is the ready one; while there is none, the one begun
+    last. `update_state` and `update_reason` speak of a newer version that is being read or
+    has failed while the ready one still serves. `bytes_kept` counts stored text, vectors,
+    snapshots and the original.
+    """
+
+    id: str
+    version_id: int
+    title: str
+    format: str
+    state: State
+    reason: str | None
+    reason_code: str | None
+    sha256: str
+    fingerprint: str
+    pages: int
+    pages_without_text: int
+    tokens: int
+    segments_read: int
+    segments_total: int | None
+    unknown_ratio: float
+    aliases: tuple[str, ...]
+    snapshot_sha256: str | None
+    bytes_kept: int
+    original_kept: bool
+    created_at: datetime
+    updated_at: datetime
+    update_state: State | None = None
+    update_reason: str | None = None
+    update_reason_code: str | None = None
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """A conversation, named by what was first asked or by the user."""
+
+    id: str
+    title: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of a conversation; `content` is any JSON object."""
+
+    id: int
+    conversation_id: str
+    role: str
+    content: dict[str, Any]
+    created_at: datetime

@@ -1,0 +1,77 @@
+"""Searching the words of passages: BM25 over SQLite's FTS5, for any text that a user types."""
+
+import json
+import unicodedata
+from collections.abc import Collection
+
+from sqlalchemy import text
+
+from storage.store import Store
+
+MOST_WORDS = 100
+"""Distinct words of a query that are searched; a longer one is cut there."""
+
+STOP_WORDS = frozenset(
+    """
+    a about after all also am an and any are as at be because been before being between both
+    but by can could did do does doing during each for from further had has have having he her
+    here hers him his how i if in into is it its itself just me more most my no nor not now of
+    off on once only or other our ours out over own same she should so some such than that the
+    their theirs them then there these they this those through to too under until up us very
+    was we were what when where which while who whom whose why will with would you your yours
+    """.split()  # noqa: SIM905
+)
+
+_SEARCH = """
+SELECT passage_words.rowid, -bm25(passage_words) AS score
+FROM passage_words
+JOIN passage ON passage.id = passage_words.rowid
+JOIN version ON version.id = passage.version_id
+WHERE passage_words MATCH :words AND version.is_current
+  AND (:documents IS NULL OR version.document_id IN (SELECT value FROM json_each(:documents)))
+  AND (:upto_page IS NULL OR passage.page <= :upto_page)
+ORDER BY score DESC, passage_words.rowid
+LIMIT :most
+"""
+
+
+class Search(Store):
+    """Word search."""
+
+    def search_words(
+        self,
+        query: str,
+        limit: int,
+        document_ids: Collection[str] | None = None,
+        upto_page: int | None = None,
+    ) -> list[tuple[int, float]]:
+        """Passages of ready documents that have any word of the query, the best first.
+
+        Returns (passage id, BM25 score); higher is better. Words are stemmed (Porter) and
+        compared without case and accents; stop words count only if there is nothing else. No
+        text is special: quotes and operators are just text. `upto_page` is inclusive.
+        """
+        words = words_of(query)
+        if not words or limit <= 0:
+            return []
+        with self._reading() as session:
+            rows = session.execute(
+                text(_SEARCH),
+                {
+                    "words": " OR ".join(f'"{word}"' for word in words),
+                    "documents": None if document_ids is None else json.dumps(list(document_ids)),
+                    "upto_page": upto_page,
+                    "most": limit,
+                },
+            )
+            return [(row[0], row[1]) for row in rows]
+
+
+def words_of(query: str) -> list[str]:
+    """The distinct words to search for: letters, digits and their marks, as FTS5 splits them."""
+    spaced = "".join(
+        character if unicodedata.category(character)[0] in "LNM" else " " for character in query
+    )
+    words = list(dict.fromkeys(word.casefold() for word in spaced.split()))
+    telling = [word for word in words if word not in STOP_WORDS]
+    return (telling or words)[:MOST_WORDS]

@@ -1,0 +1,137 @@
+"""Checking a library: the file, the hashes, and that every passage lies in its page."""
+
+import hashlib
+from collections.abc import Iterator
+
+from sqlalchemy import select, text
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.orm import Session
+
+from storage.checks import passage_problem
+from storage.originals import Originals, sha256_of
+from storage.rows import runs_from
+from storage.store import Store
+from storage.tables import PageRow, PassageRow, SnapshotRow, VersionRow
+
+_RESTORE = "Restore a backup, or ingest into a new library."
+
+
+class Verifying(Store):
+    """Verification."""
+
+    def verify(self) -> list[str]:
+        """Every problem found, each saying what to do; an empty list means that all is well."""
+        try:
+            with self._reading() as session:
+                problems = list(_database(session))
+                if problems:
+                    return problems  # What follows would read the damaged pages.
+                problems += _snapshots(session)
+                for version in session.scalars(select(VersionRow).order_by(VersionRow.id)):
+                    problems += _passages(session, version)
+                    problems += _completeness(session, version)
+                hashes = {row.sha256 for row in session.scalars(select(VersionRow))}
+            problems += _originals(self.originals, hashes)
+            with self._writing() as session:
+                problems += _words(session)
+        except DatabaseError as error:
+            return [f"The database is damaged: {error.orig}. Restore a backup of {self.database}."]
+        return problems
+
+
+def _database(session: Session) -> Iterator[str]:
+    for (found,) in session.execute(text("PRAGMA integrity_check")):
+        if found != "ok":
+            yield f"The database is damaged: {found}. {_RESTORE}"
+    for row in session.execute(text("PRAGMA foreign_key_check")):
+        yield f"Row {row[1]} of table {row[0]} belongs to nothing in {row[2]}. {_RESTORE}"
+
+
+def _words(session: Session) -> Iterator[str]:
+    try:
+        # rank 1: compare the index with the passages, not only with itself.
+        session.execute(
+            text("INSERT INTO passage_words(passage_words, rank) VALUES('integrity-check', 1)")
+        )
+    except DatabaseError as error:
+        yield (
+            f"The word index does not match the passages ({error.orig}): word search may miss "
+            f"some. {_RESTORE}"
+        )
+
+
+def _snapshots(session: Session) -> Iterator[str]:
+    for number in session.scalars(select(SnapshotRow.id).order_by(SnapshotRow.id)).all():
+        row = session.get_one(SnapshotRow, number)
+        if hashlib.sha256(row.data).hexdigest() != row.sha256:
+            version = session.get_one(VersionRow, row.version_id)
+            yield (
+                f"{_name(version)}: the memory after {row.segments_read} segments is damaged. "
+                f"Run: python -m app reread {version.document_id}"
+            )
+        session.expunge(row)
+
+
+def _passages(session: Session, version: VersionRow) -> Iterator[str]:
+    pages = {
+        number: page_text
+        for number, page_text in session.execute(
+            select(PageRow.number, PageRow.text).where(PageRow.version_id == version.id)
+        )
+    }
+    if sorted(pages) != list(range(version.pages)):
+        yield (
+            f"{_name(version)}: {len(pages)} of {version.pages} pages are stored. {_again(version)}"
+        )
+    ordinals = []
+    for ordinal, page, start, end, read, runs in session.execute(
+        select(
+            PassageRow.ordinal,
+            PassageRow.page,
+            PassageRow.start,
+            PassageRow.end,
+            PassageRow.text,
+            PassageRow.runs,
+        )
+        .where(PassageRow.version_id == version.id)
+        .order_by(PassageRow.ordinal)
+    ):
+        ordinals.append(ordinal)
+        problem = passage_problem(
+            pages.get(page), page=page, start=start, end=end, text=read, runs=runs_from(runs)
+        )
+        if problem:
+            yield f"{_name(version)}, passage {ordinal}: {problem}. {_again(version)}"
+    if ordinals != list(range(version.segments_read)):
+        yield (
+            f"{_name(version)}: {len(ordinals)} of {version.segments_read} passages are stored. "
+            f"{_again(version)}"
+        )
+
+
+def _completeness(session: Session, version: VersionRow) -> Iterator[str]:
+    if version.state != "ready" or not version.segments_read:
+        return
+    final = select(SnapshotRow.id).where(
+        SnapshotRow.version_id == version.id, SnapshotRow.segments_read == version.segments_read
+    )
+    if session.scalar(final) is None:
+        yield f"{_name(version)}: the final memory is missing. {_again(version)}"
+
+
+def _originals(originals: Originals, hashes: set[str]) -> Iterator[str]:
+    for sha256, place in originals.all():
+        if place.name != sha256:
+            yield f"{place} was left by a copy that was cut off. Delete it."
+        elif sha256 not in hashes:
+            yield f"{place} belongs to no document. Delete it."
+        elif sha256_of(place) != sha256:
+            yield f"{place} is damaged: its SHA-256 is not its name. Ingest the file again."
+
+
+def _name(version: VersionRow) -> str:
+    return f'"{version.title}" ({version.document_id})'
+
+
+def _again(version: VersionRow) -> str:
+    return f"Run: python -m app reread {version.document_id}"
