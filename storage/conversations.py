@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from armt_core.errors import LibraryError
 from storage.records import Conversation, Message
-from storage.store import Store, moment, now
+from storage.store import Store, moment, now, storable
 from storage.tables import ConversationRow, MessageRow
 
 
@@ -20,7 +20,7 @@ class Conversations(Store):
         with self._writing() as session:
             time = now()
             row = ConversationRow(
-                id=uuid.uuid4().hex, title=title, created_at=time, updated_at=time
+                id=uuid.uuid4().hex, title=storable(title), created_at=time, updated_at=time
             )
             session.add(row)
             return _conversation(row)

@@ -10,7 +10,7 @@ from armt_core.errors import AmbiguousName, UnknownDocument
 from storage.originals import Originals
 from storage.records import Document, State, Version
 from storage.rows import existing_version, version_record
-from storage.store import Store, folded, moment
+from storage.store import Store, folded, moment, storable
 from storage.tables import AliasRow, DocumentRow, SnapshotRow, VersionRow
 
 
@@ -29,6 +29,7 @@ class Documents(Store):
 
         Raises UnknownDocument, or AmbiguousName with the ids of all that have the title.
         """
+        name_or_id = storable(name_or_id)
         with self._reading() as session:
             if session.get(DocumentRow, name_or_id) is not None:
                 return self._document(session, name_or_id)

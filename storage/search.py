@@ -66,6 +66,22 @@ class Search(Store):
             )
             return [(row[0], row[1]) for row in rows]
 
+    def passages_with(self, words: Collection[str]) -> dict[str, int]:
+        """How many passages of the library hold each word, compared as in `search_words`."""
+        with self._reading() as session:
+            return {
+                word: session.execute(
+                    text("SELECT count(*) FROM passage_words WHERE passage_words MATCH :word"),
+                    {"word": " ".join(f'"{part}"' for part in words_of(word)) or '""'},
+                ).scalar_one()
+                for word in words
+            }
+
+    def passage_count(self) -> int:
+        """How many passages the library holds."""
+        with self._reading() as session:
+            return session.execute(text("SELECT count(*) FROM passage")).scalar_one()
+
 
 def words_of(query: str) -> list[str]:
     """The distinct words to search for: letters, digits and their marks, as FTS5 splits them."""

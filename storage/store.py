@@ -122,5 +122,5 @@ def folded(title: str) -> str:
 
 
 def storable(text: str) -> str:
-    """A path or title that SQLite can hold: bytes that are not UTF-8 become backslash codes."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """A path or title that SQLite can hold: what UTF-8 cannot say becomes backslash codes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

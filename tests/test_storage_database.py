@@ -82,8 +82,8 @@ def test_another_database_is_refused_with_words_and_without_its_password(url):
 
 
 def test_a_file_that_is_no_library_is_refused_and_stays_as_it_was(tmp_path):
+    (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(LibraryError, match="is a file, and a library is a folder"):
-        (tmp_path / "notes.txt").write_text("hello")
         Library(tmp_path / "notes.txt")
 
     (tmp_path / "library.db").write_bytes(b"this is no database at all" * 100)
