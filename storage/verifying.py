@@ -21,30 +21,34 @@ class Verifying(Store):
 
     def verify(self) -> list[str]:
         """Every problem found, each saying what to do; an empty list means that all is well."""
-        try:
-            with self._reading() as session:
+        with self._reading() as session:
+            try:
                 problems = list(_database(session))
                 if problems:
-                    return problems  # What follows would read the damaged pages.
-                problems += _snapshots(session)
-                for version in session.scalars(select(VersionRow).order_by(VersionRow.id)):
-                    problems += _passages(session, version)
-                    problems += _completeness(session, version)
-                hashes = {row.sha256 for row in session.scalars(select(VersionRow))}
-            problems += _originals(self.originals, hashes)
-            with self._writing() as session:
-                problems += _words(session)
-        except DatabaseError as error:
-            return [f"The database is damaged: {error.orig}. Restore a backup of {self.database}."]
-        return problems
+                    return problems  # Checking further would read the damaged pages.
+                problems = list(_contents(session, self.originals))
+            except DatabaseError as error:
+                return [f"The database cannot be read to its end: {error.orig}. {_RESTORE}"]
+        with self._writing() as session:
+            return problems + list(_words(session))
 
 
 def _database(session: Session) -> Iterator[str]:
-    for (found,) in session.execute(text("PRAGMA integrity_check")):
-        if found != "ok":
-            yield f"The database is damaged: {found}. {_RESTORE}"
+    found = session.scalars(text("PRAGMA integrity_check")).all()
+    if found != ["ok"]:
+        yield from (f"The database is damaged: {problem}. {_RESTORE}" for problem in found)
+        return
     for row in session.execute(text("PRAGMA foreign_key_check")):
         yield f"Row {row[1]} of table {row[0]} belongs to nothing in {row[2]}. {_RESTORE}"
+
+
+def _contents(session: Session, originals: Originals) -> Iterator[str]:
+    yield from _snapshots(session)
+    versions = session.scalars(select(VersionRow).order_by(VersionRow.id)).all()
+    for version in versions:
+        yield from _passages(session, version)
+        yield from _completeness(session, version)
+    yield from _originals(originals, {version.sha256 for version in versions})
 
 
 def _words(session: Session) -> Iterator[str]:
@@ -54,6 +58,7 @@ def _words(session: Session) -> Iterator[str]:
             text("INSERT INTO passage_words(passage_words, rank) VALUES('integrity-check', 1)")
         )
     except DatabaseError as error:
+        session.rollback()
         yield (
             f"The word index does not match the passages ({error.orig}): word search may miss "
             f"some. {_RESTORE}"

@@ -17,12 +17,20 @@ from tests.test_library_reading import (
     WIDTH,
     begin,
     memory,
+    open_library,
     parse,
     passages_from,
     read,
     sha,
     step,
 )
+
+
+@pytest.fixture
+def library(tmp_path):
+    with open_library(tmp_path / "library") as opened:
+        yield opened
+
 
 # Documents
 
