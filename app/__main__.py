@@ -1,0 +1,34 @@
+"""`python -m app COMMAND`: ask, search, and look after the library."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from app.commands import asking, keeping
+from app.commands.output import report_error
+from armt_core.errors import RecollectError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0: all well. 1: something failed and is named. 2: wrong usage or an ambiguous name."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--library", metavar="L", help="folder or sqlite:/// URL")
+    common.add_argument("--model", type=Path, metavar="FOLDER", help="default: the one that ships")
+    common.add_argument("--json", action="store_true", help="only JSON on standard output")
+    parser = argparse.ArgumentParser(prog="python -m app", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    asking.add_commands(commands, common)
+    keeping.add_commands(commands, common)
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    try:
+        return int(options.run(options))
+    except (RecollectError, OSError) as error:
+        return report_error(error, options.json)
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

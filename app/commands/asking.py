@@ -1,0 +1,144 @@
+"""`ask` and `search`."""
+
+import argparse
+import dataclasses
+import json
+import sys
+from typing import Any
+
+from app.commands.output import answer_json, error_json, place, print_answer, print_json
+from app.results import Answer
+from armt_core.errors import RecollectError, UsageError
+from storage.library import Library
+
+_FIELDS = {"question", "documents", "as_of_page", "memory", "k"}
+
+
+def add_commands(commands: "argparse._SubParsersAction[Any]", common: Any) -> None:
+    """Adds both to the command line."""
+    ask = commands.add_parser("ask", parents=[common], help="a cited answer to a question")
+    ask.add_argument("question", metavar="QUESTION", help="- reads questions from standard input")
+    _scope_options(ask)
+    ask.add_argument("-k", type=int, default=5, metavar="N", help="passages read for an answer")
+    ask.set_defaults(run=run_ask)
+
+    search = commands.add_parser("search", parents=[common], help="the best passages")
+    search.add_argument("question", metavar="QUESTION")
+    _scope_options(search)
+    search.add_argument("-k", type=int, default=10, metavar="N", help="passages to list")
+    search.add_argument("--method", choices=("hybrid", "words", "vectors"), default="hybrid")
+    search.set_defaults(run=run_search)
+
+
+def _scope_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--document", action="append", metavar="D", help="id or exact title; again for more"
+    )
+    parser.add_argument(
+        "--as-of-page", type=int, metavar="N", help="only what stands up to page N, counted from 0"
+    )
+    parser.add_argument(
+        "--memory", choices=("final", "empty"), default="final", help="empty: read none"
+    )
+
+
+def run_ask(options: argparse.Namespace) -> int:
+    """One question, or with - one a line of standard input. The exit code."""
+    from app.answering import Answerer
+
+    with Library(options.library) as library:
+        answerer = Answerer.open(library, options.model)
+        defaults = {
+            "documents": options.document,
+            "as_of_page": options.as_of_page,
+            "memory": options.memory,
+            "k": options.k,
+        }
+        if options.question != "-":
+            answer = answerer.ask(options.question, **defaults)
+            _show(answer, options.json, answerer.answers_from_memory)
+            return 0
+        failed = False
+        for line in sys.stdin:
+            if not line.strip():
+                continue
+            try:
+                answer = answerer.ask(**_request(line, defaults))
+            except (RecollectError, TypeError) as error:
+                failed = True
+                if options.json:
+                    print_json(error_json(error))
+                else:
+                    print(f"error: {error}\n", flush=True)
+            else:
+                _show(answer, options.json, answerer.answers_from_memory)
+                if not options.json:
+                    print(flush=True)
+        return 1 if failed else 0
+
+
+def _request(line: str, defaults: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of one line: plain text, or a JSON object whose keys override the flags."""
+    text = line.strip()
+    if not text.startswith("{"):
+        return {**defaults, "question": text}
+    try:
+        given = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"This line begins like JSON and is none: {error}.") from error
+    if unknown := set(given) - _FIELDS:
+        raise UsageError(
+            f"Unknown keys {sorted(unknown)}; a line may have {', '.join(sorted(_FIELDS))}."
+        )
+    request = {**defaults, **given}
+    _check_types(request)
+    return request
+
+
+def _check_types(request: dict[str, Any]) -> None:
+    def whole(value: object) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool)
+
+    documents = request["documents"]
+    checks = {
+        "question": isinstance(request.get("question"), str),
+        "documents": documents is None
+        or (isinstance(documents, list) and all(isinstance(d, str) for d in documents)),
+        "as_of_page": request["as_of_page"] is None or whole(request["as_of_page"]),
+        "memory": isinstance(request["memory"], str),
+        "k": whole(request["k"]),
+    }
+    for name, good in checks.items():
+        if not good:
+            raise UsageError(f"{name!r} has the wrong type: {request.get(name)!r}.")
+
+
+def _show(answer: Answer, as_json: bool, trained_memory: bool) -> None:
+    if as_json:
+        print_json(answer_json(answer))
+    else:
+        print_answer(answer, trained_memory)
+
+
+def run_search(options: argparse.Namespace) -> int:
+    """The exit code."""
+    from app.answering import Answerer
+
+    with Library(options.library) as library:
+        answerer = Answerer.open(library, options.model)
+        found = answerer.search(
+            options.question,
+            documents=options.document,
+            as_of_page=options.as_of_page,
+            memory=options.memory,
+            k=options.k,
+            method=options.method,
+        )
+    if options.json:
+        print_json({"passages": [dataclasses.asdict(passage) for passage in found]})
+        return 0
+    for passage in found:
+        print(f"{passage.score:.3f}  {place(passage)}")
+        text = " ".join(passage.text.split())
+        print(f"       {text if len(text) <= 200 else text[:197] + '...'}")
+    return 0

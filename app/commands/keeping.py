@@ -1,0 +1,163 @@
+"""`documents`, `show`, `delete`, `reread` and `verify`."""
+
+import argparse
+import sys
+from typing import Any
+
+from app.commands.output import print_json, report_error
+from armt_core.errors import RecollectError, UsageError
+from storage.library import Library
+from storage.records import Document
+
+
+def add_commands(commands: "argparse._SubParsersAction[Any]", common: Any) -> None:
+    """Adds them to the command line."""
+    documents = commands.add_parser("documents", parents=[common], help="what the library holds")
+    documents.set_defaults(run=run_documents)
+    show = commands.add_parser("show", parents=[common], help="everything about one document")
+    show.add_argument("document", metavar="D")
+    show.set_defaults(run=run_show)
+    delete = commands.add_parser("delete", parents=[common], help="forget a document")
+    delete.add_argument("document", metavar="D")
+    delete.add_argument("--yes", action="store_true", help="really")
+    delete.set_defaults(run=run_delete)
+    reread = commands.add_parser(
+        "reread", parents=[common], help="read stored documents again with the loaded model"
+    )
+    reread.add_argument("documents", nargs="*", metavar="D", help="default: all that need it")
+    reread.set_defaults(run=run_reread)
+    verify = commands.add_parser("verify", parents=[common], help="check the library")
+    verify.set_defaults(run=run_verify)
+
+
+def document_json(document: Document) -> dict[str, Any]:
+    """A document as `documents` and `show` print it; times are ISO 8601, UTC."""
+    return {
+        "document_id": document.id,
+        "title": document.title,
+        "state": document.state,
+        "reason": document.reason,
+        "format": document.format,
+        "pages": document.pages,
+        "pages_without_text": document.pages_without_text,
+        "tokens": document.tokens,
+        "unknown_ratio": document.unknown_ratio,
+        "segments": document.segments_total,
+        "segments_read": document.segments_read,
+        "snapshot_sha256": document.snapshot_sha256,
+        "fingerprint": document.fingerprint,
+        "bytes_kept": document.bytes_kept,
+        "original_kept": document.original_kept,
+        "sha256": document.sha256,
+        "paths": list(document.aliases),
+        "update": None
+        if document.update_state is None
+        else {"state": document.update_state, "reason": document.update_reason},
+        "added": document.created_at.isoformat(),
+        "changed": document.updated_at.isoformat(),
+    }
+
+
+def run_documents(options: argparse.Namespace) -> int:
+    """The exit code."""
+    with Library(options.library) as library:
+        found = library.documents()
+    if options.json:
+        print_json({"documents": [document_json(document) for document in found]})
+        return 0
+    if not found:
+        print("The library is empty. Add documents with: python -m ingest PATH", file=sys.stderr)
+    for document in found:
+        line = f"{document.state:8} {document.id}  {document.pages:5} pages  {document.title}"
+        if document.pages_without_text:
+            line += f"  ({document.pages_without_text} pages need OCR)"
+        print(line + (f"  ({document.reason})" if document.reason else ""))
+    return 0
+
+
+def run_show(options: argparse.Namespace) -> int:
+    """The exit code."""
+    with Library(options.library) as library:
+        document = library.document(options.document)
+        snapshots = library.snapshots(document.version_id)
+    value = document_json(document)
+    value["snapshots"] = [
+        {"segments_read": s.segments_read, "sha256": s.sha256, "bytes": s.size} for s in snapshots
+    ]
+    if options.json:
+        print_json(value)
+        return 0
+    for name, item in value.items():
+        if name == "snapshots":
+            print(f"{name:19} {len(snapshots)} kept, {sum(s.size for s in snapshots):,} bytes")
+        elif name == "paths":
+            print(f"{name:19} {', '.join(item)}")
+        elif item is not None:
+            print(f"{name:19} {item}")
+    return 0
+
+
+def run_delete(options: argparse.Namespace) -> int:
+    """The exit code. Without --yes it only says what would go."""
+    with Library(options.library) as library:
+        document = library.document(options.document)
+        extent = (
+            f'"{document.title}" ({document.id}): {document.pages} pages, its memory, '
+            f"{document.bytes_kept:,} bytes"
+        )
+        if not options.yes:
+            raise UsageError(f"Nothing deleted. --yes deletes {extent}.")
+        library.delete(document.id)
+    if options.json:
+        print_json({"deleted": document.id})
+    else:
+        print(f"Deleted {extent}. The file it was read from is untouched.")
+    return 0
+
+
+def run_reread(options: argparse.Namespace) -> int:
+    """The exit code. By default those of another model, and those whose memory is damaged."""
+    from ingest.pipeline import reread_document
+    from ingest.settings import open_reader
+
+    failed = False
+    with Library(options.library) as library:
+        model = open_reader(options.model)
+        if options.documents:
+            chosen = [library.document(name) for name in options.documents]
+        else:
+            chosen = [d for d in library.documents() if _needs_rereading(d, library, model)]
+        for document in chosen:
+            try:
+                version = reread_document(document, library, model)
+            except RecollectError as error:
+                failed = True
+                report_error(error, options.json)
+                continue
+            if options.json:
+                print_json({"document_id": document.id, "segments_read": version.segments_read})
+            else:
+                print(f'Read "{document.title}" again: {version.segments_read} segments.')
+    return 1 if failed else 0
+
+
+def _needs_rereading(document: Document, library: Library, model: Any) -> bool:
+    if document.state != "ready":
+        return False
+    if document.fingerprint != model.fingerprint:
+        return True
+    try:
+        return library.latest_snapshot(document.version_id) is None
+    except RecollectError:
+        return True
+
+
+def run_verify(options: argparse.Namespace) -> int:
+    """0 if the library is sound, 1 if not; each problem is one line."""
+    with Library(options.library) as library:
+        problems = library.verify()
+    if options.json:
+        print_json({"problems": problems})
+    else:
+        print("\n".join(problems) or "The library is sound.")
+    return 1 if problems else 0

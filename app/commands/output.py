@@ -1,0 +1,63 @@
+"""How commands print: JSON on standard output, everything else for people."""
+
+import dataclasses
+import json
+import sys
+from typing import Any
+
+from app.results import Answer, Citation, FoundPassage
+from armt_core.errors import AmbiguousName, RecollectError, UsageError
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on one line of standard output."""
+    print(json.dumps(value, ensure_ascii=False), flush=True)
+
+
+def error_json(error: Exception) -> dict[str, Any]:
+    """{"error": {"code", "message"}} of any expected error."""
+    code = error.code if isinstance(error, RecollectError) else "error"
+    return {"error": {"code": code, "message": str(error)}}
+
+
+def report_error(error: Exception, as_json: bool) -> int:
+    """Prints the error where it belongs and gives the exit code: 2 for wrong usage, else 1."""
+    if as_json:
+        print_json(error_json(error))
+    print(f"error: {error}", file=sys.stderr)
+    return 2 if isinstance(error, UsageError | AmbiguousName) else 1
+
+
+def answer_json(answer: Answer) -> dict[str, Any]:
+    """The JSON of `ask`."""
+    value = dataclasses.asdict(answer)
+    del value["nearest"]
+    return value
+
+
+def place(item: Citation | FoundPassage) -> str:
+    """Where something stands, for people: title and page as printed, else its number from 1."""
+    label = item.page_label if item.page_label is not None else str(item.page + 1)
+    return f"{item.title}, page {label}"
+
+
+def print_answer(answer: Answer, trained_memory: bool) -> None:
+    """An answer for people."""
+    if answer.found and answer.answer is not None:
+        print(answer.answer)
+        print()
+        for number, citation in enumerate(answer.citations, 1):
+            quote = " ".join(citation.quote.split())
+            print(f"[{number}] {place(citation)} ({citation.score:.2f})")
+            print(f"    {quote if len(quote) <= 300 else quote[:297] + '...'}")
+    else:
+        print("Not found in these documents.")
+        if answer.nearest:
+            print("\nThe nearest passages:")
+            for citation in answer.nearest[:3]:
+                print(f"  {place(citation)} ({citation.score:.2f})")
+    if answer.memory_answer is not None:
+        confidence = answer.memory_answer.confidence
+        print(f"\nFrom memory alone ({confidence:.2f}): {answer.memory_answer.text}")
+    elif not trained_memory:
+        print("\nFrom memory alone: nothing. The memory of this model is not trained yet.")

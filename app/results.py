@@ -1,0 +1,69 @@
+"""What asking and searching give back: frozen records, as JSON the keys of the design."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Memory = Literal["final", "empty"]
+Source = Literal["passage", "memory", "none"]
+
+
+@dataclass(frozen=True)
+class FoundPassage:
+    """A passage in a search result. start and end: offsets in the page's stored text."""
+
+    passage_id: int
+    document_id: str
+    title: str
+    page: int
+    page_label: str | None
+    start: int
+    end: int
+    text: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Citation:
+    """A quote and where it stands: `page_text[start:end] == quote`, always. Higher scores first."""
+
+    document_id: str
+    title: str
+    page: int
+    page_label: str | None
+    start: int
+    end: int
+    quote: str
+    passage_id: int
+    score: float
+
+
+@dataclass(frozen=True)
+class MemoryAnswer:
+    """What one document's memory says without any passage. confidence: 0 to 1."""
+
+    text: str
+    confidence: float
+    document_id: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to one question.
+
+    answer: cleaned text; None if nothing was found. confidence: 0 to 1, of the best
+    citation. answer_start and answer_end: offsets of the answer in the stored text of
+    citations[0]'s page. citations: the best k passages when found, else none.
+    nearest: when nothing was found, where one might look.
+    """
+
+    question: str
+    answer: str | None
+    found: bool
+    confidence: float
+    source: Source
+    answer_start: int | None
+    answer_end: int | None
+    citations: tuple[Citation, ...]
+    memory_answer: MemoryAnswer | None
+    timings_ms: dict[str, float]
+    nearest: tuple[Citation, ...] = ()

@@ -1,0 +1,211 @@
+"""Which passages a question leads to: words (BM25) and vectors, fused.
+
+Axes: n passages, D width.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.memories import Memories
+from app.results import FoundPassage, Memory
+from armt_core.document_model import DocumentModel
+from armt_core.errors import EmptyLibrary, LibraryError, UsageError
+from armt_core.memory import MemoryState
+from storage.library import Library
+from storage.records import Document, Passage
+
+Method = Literal["hybrid", "words", "vectors"]
+
+#: Most documents whose memories one question opens.
+DOCUMENTS = 8
+#: Passages that each of words and vectors bring to the fusion.
+POOL = 200
+#: Share of the words in a fused score; the rest is the vectors'. From benchmarks/retrieval.py.
+WORDS_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A document to search: the memory to ask with, and the last page that counts (None: all)."""
+
+    document: Document
+    memory: MemoryState
+    upto_page: int | None
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A passage's fused score, and the cosine of its vector with the question's."""
+
+    passage_id: int
+    score: float
+    cosine: float
+
+
+class Searcher:
+    """Searches the ready documents of a library."""
+
+    def __init__(self, library: Library, model: DocumentModel) -> None:
+        self._library, self._model = library, model
+        self.memories = Memories(library, model)
+
+    def scopes(
+        self,
+        question: str,
+        documents: Sequence[str] | None = None,
+        as_of_page: int | None = None,
+        memory: Memory = "final",
+    ) -> list[Scope]:
+        """At most 8 documents to ask, their memories opened.
+
+        documents: ids or titles; None: all, the most promising by words and vectors if
+        there are more than 8. Raises EmptyLibrary, UnknownDocument, AmbiguousName,
+        LibraryError for a document that is not ready, UsageError for a page that a
+        named document does not have or for more than 8 names.
+        """
+        if not question.strip():
+            raise UsageError("The question is empty.")
+        if documents is not None:
+            chosen = list({d.id: d for d in map(self._library.document, documents)}.values())
+            for document in chosen:
+                if document.state != "ready":
+                    raise LibraryError(
+                        f'"{document.title}" cannot be asked: it is {document.state}'
+                        + (f" ({document.reason})." if document.reason else ".")
+                    )
+            if len(chosen) > DOCUMENTS:
+                raise UsageError(f"At most {DOCUMENTS} documents at a time, not {len(chosen)}.")
+            return [self._scope(d, as_of_page, memory) for d in chosen]
+        ready = [d for d in self._library.documents() if d.state == "ready"]
+        if not ready:
+            raise EmptyLibrary(
+                "The library has no document to ask. Add some with: python -m ingest PATH"
+            )
+        if as_of_page is not None:  # a shorter document is asked as a whole
+            ready_scopes = [
+                self._scope(d, min(as_of_page, d.pages - 1), memory)
+                for d in self._promising(question, ready, as_of_page)
+            ]
+            return ready_scopes
+        return [self._scope(d, None, memory) for d in self._promising(question, ready, None)]
+
+    def search(
+        self, question: str, scopes: Sequence[Scope], k: int, method: Method = "hybrid"
+    ) -> list[tuple[Passage, Scored]]:
+        """The best k passages of the scopes, the best first.
+
+        "words": BM25. "vectors": cosine of the passage's vector with the question's, read
+        with that document's memory. "hybrid": both, each from 0 to 1 (BM25 by its best).
+        """
+        if k < 1:
+            raise UsageError(f"k must be at least 1, not {k}.")
+        words = self._words(question, scopes) if method != "vectors" else {}
+        cosines = self._cosines(question, scopes)
+        if method == "words":
+            scores = words
+        elif method == "vectors":
+            scores = cosines
+        else:
+            scores = fuse(words, cosines)
+        best = sorted(scores.items(), key=lambda item: (-item[1], item[0]))[:k]
+        passages = self._library.passages_by_id([number for number, _ in best])
+        return [
+            (passage, Scored(passage.id, score, cosines.get(passage.id, 0.0)))
+            for passage, (_, score) in zip(passages, best, strict=True)
+        ]
+
+    def _scope(self, document: Document, as_of_page: int | None, memory: Memory) -> Scope:
+        state = self.memories.of(document, memory, as_of_page)
+        if memory == "empty":
+            self._fill_plain(document)
+        return Scope(document, state, as_of_page)
+
+    def _fill_plain(self, document: Document) -> None:
+        """Computes the vectors of the passages alone where they are missing, and keeps them."""
+        missing = self._library.missing_plain(document.id)
+        if missing:
+            empty = self._model.model.empty_memory()
+            # `read`, not `vector`: the memory tokens are there in both readings, so that a
+            # memory that changes nothing gives the same bits.
+            vectors = np.stack([self._model.read(p.text, empty)[0] for p in missing])
+            self._library.set_plain_vectors(
+                document.id, [p.id for p in missing], vectors.astype(np.float16)
+            )
+
+    def _promising(
+        self, question: str, ready: list[Document], upto_page: int | None
+    ) -> list[Document]:
+        """The at most 8 documents with the best passages, by words and by vectors."""
+        if len(ready) <= DOCUMENTS:
+            return ready
+        plain = self._model.vector(question)
+        best: dict[str, float] = {}
+        ids = [d.id for d in ready]
+        found = self._library.search_words(question, POOL, ids, upto_page)
+        if found:
+            top = found[0][1]
+            passages = self._library.passages_by_id([number for number, _ in found])
+            for passage, (_, score) in zip(passages, found, strict=True):
+                key = passage.document_id
+                best[key] = max(best.get(key, 0.0), WORDS_SHARE * score / top)
+        for document in ready:
+            _, vectors = self._library.vectors(document.id, "memory", upto_page)
+            if len(vectors):
+                cosine = float((vectors.astype(np.float32) @ plain).max())
+                best[document.id] = best.get(document.id, 0.0) + (1 - WORDS_SHARE) * cosine
+        return sorted(ready, key=lambda d: -best.get(d.id, 0.0))[:DOCUMENTS]
+
+    def _words(self, question: str, scopes: Sequence[Scope]) -> dict[int, float]:
+        found: dict[int, float] = {}
+        for page in {scope.upto_page for scope in scopes}:
+            ids = [scope.document.id for scope in scopes if scope.upto_page == page]
+            found.update(self._library.search_words(question, POOL, ids, page))
+        return found
+
+    def _cosines(self, question: str, scopes: Sequence[Scope]) -> dict[int, float]:
+        found: dict[int, float] = {}
+        for scope in scopes:
+            kind: Literal["memory", "plain"] = (
+                "plain" if int(scope.memory.segments_read[0]) == 0 else "memory"
+            )
+            ids, vectors = self._library.vectors(scope.document.id, kind, scope.upto_page)
+            if len(ids):
+                found.update(zip(ids.tolist(), self._cosine(question, scope, vectors), strict=True))
+        return found
+
+    def _cosine(self, question: str, scope: Scope, vectors: NDArray[np.float16]) -> list[float]:
+        query = self._model.vector(question, scope.memory)
+        return [float(c) for c in vectors.astype(np.float32) @ query]
+
+
+def fuse(words: dict[int, float], cosines: dict[int, float]) -> dict[int, float]:
+    """One score a passage: WORDS_SHARE of its BM25 over the best BM25, and the rest its cosine.
+
+    Both scales are those of the question alone, so scores of one question compare.
+    """
+    top = max(words.values(), default=1.0)
+    nearest = sorted(cosines, key=lambda number: -cosines[number])[:POOL]
+    return {
+        number: WORDS_SHARE * words.get(number, 0.0) / top
+        + (1 - WORDS_SHARE) * cosines.get(number, 0.0)
+        for number in {*words, *nearest}
+    }
+
+
+def found_passage(passage: Passage, score: float) -> FoundPassage:
+    """The record of the `search` command."""
+    return FoundPassage(
+        passage.id,
+        passage.document_id,
+        passage.title,
+        passage.page,
+        passage.page_label,
+        passage.start,
+        passage.end,
+        passage.text,
+        score,
+    )

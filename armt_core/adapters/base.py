@@ -1,0 +1,77 @@
+"""What the ARMT needs to know of a backbone, and nothing else.
+
+Axes: B documents, T tokens, D width, V vocabulary.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+from transformers import Cache, PreTrainedModel
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every layer of one call is given besides the hidden states.
+
+    bias: (B, 1, queries, keys), added to attention scores. position_ids: (B, T).
+    rotary: the family's rotary embeddings at these positions, or None.
+    cache: keys and values of earlier calls, or None.
+    """
+
+    bias: Tensor
+    position_ids: Tensor
+    rotary: tuple[Tensor, Tensor] | None
+    cache: Cache | None
+
+
+class BackboneAdapter(ABC):
+    """A view of one `transformers` model; it owns no weights of its own."""
+
+    causal: ClassVar[bool]
+    #: Where the layers are in a checkpoint of the family ("transformer.h").
+    layers_path: ClassVar[str]
+
+    def __init__(self, backbone: PreTrainedModel) -> None:
+        self.backbone = backbone
+
+    @staticmethod
+    @abstractmethod
+    def build(config: Any) -> PreTrainedModel:
+        """The family's model with a language-model head and random weights."""
+
+    @property
+    def layers(self) -> nn.ModuleList:
+        """The L layers, in order."""
+        layers = self.backbone.get_submodule(self.layers_path)
+        assert isinstance(layers, nn.ModuleList)
+        return layers
+
+    def tokens(self, input_ids: Tensor) -> Tensor:
+        """Token embeddings (B, T, D) before positions and normalisation."""
+        return self.backbone.get_input_embeddings()(input_ids)
+
+    @abstractmethod
+    def place(self, embeddings: Tensor, position_ids: Tensor) -> Tensor:
+        """Token embeddings (B, T, D) as the first layer wants them, at `position_ids` (B, T)."""
+
+    def rotary(self, hidden: Tensor, position_ids: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Rotary embeddings for `position_ids` (B, T); None in a family without them."""
+        return None
+
+    @abstractmethod
+    def layer(self, index: int, hidden: Tensor, context: Context) -> Tensor:
+        """Layer `index` over (B, T, D)."""
+
+    def finish(self, hidden: Tensor) -> Tensor:
+        """What comes after the last layer and before the head: (B, T, D)."""
+        return hidden
+
+    @abstractmethod
+    def logits(self, hidden: Tensor) -> Tensor:
+        """(B, T, D) after `finish` to (B, T, V)."""
+
+    def longest_segment(self) -> int | None:
+        """Most positions the family can tell apart, memory tokens included; None: any."""
+        return None

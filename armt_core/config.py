@@ -1,0 +1,83 @@
+"""The configuration of an ARMT: a backbone from `transformers` and its memory."""
+
+from typing import Any, Literal
+
+from transformers import AutoConfig, PretrainedConfig
+
+MemoryTokens = Literal["own", "inline"]
+
+
+class ArmtConfig(PretrainedConfig):
+    """Sizes of the memory, and the configuration of the backbone inside it.
+
+    backbone: a `transformers` configuration, or its dictionary with `model_type`.
+    num_memory_tokens: M, the memory tokens appended after the text of a segment.
+    memory_dim: d_mem; keys have K = 6 * d_mem features (DPFP-3).
+    segment_tokens: most tokens in a segment, special tokens included.
+    memory_tokens: how memory tokens enter the backbone.
+        "own": a vector each, added to nothing. BERT gives it no position and no
+        LayerNorm, GPT-2 no position; rotary families rotate it as the position
+        after the text. Text never attends to it.
+        "inline": an input embedding like any other, at the position after the
+        text; in a BERT, text and memory tokens attend to each other freely.
+    answers_from_memory: the weights were trained to answer from memory alone.
+        False for a model whose memory parameters are fresh; then no answer is
+        ever taken from memory.
+    """
+
+    model_type = "armt"
+    sub_configs = {"backbone": AutoConfig}  # noqa: RUF012  (the name and type transformers expects)
+
+    def __init__(
+        self,
+        backbone: PretrainedConfig | dict[str, Any] | None = None,
+        num_memory_tokens: int = 16,
+        memory_dim: int = 32,
+        segment_tokens: int = 256,
+        memory_tokens: MemoryTokens = "own",
+        answers_from_memory: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        if backbone is None:
+            backbone = AutoConfig.for_model("bert")
+        elif isinstance(backbone, dict):
+            values = dict(backbone)
+            backbone = AutoConfig.for_model(values.pop("model_type"), **values)
+        for name, value in (
+            ("num_memory_tokens", num_memory_tokens),
+            ("memory_dim", memory_dim),
+            ("segment_tokens", segment_tokens),
+        ):
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}.")
+        if memory_tokens not in ("own", "inline"):
+            raise ValueError(f'memory_tokens must be "own" or "inline", not {memory_tokens!r}.')
+        self.backbone: Any = backbone
+        self.num_memory_tokens = num_memory_tokens
+        self.memory_dim = memory_dim
+        self.segment_tokens = segment_tokens
+        self.memory_tokens = memory_tokens
+        self.answers_from_memory = answers_from_memory
+        # Generation asks the outer configuration for these.
+        for name in ("pad_token_id", "bos_token_id", "eos_token_id", "tie_word_embeddings"):
+            kwargs.setdefault(name, getattr(backbone, name, None))
+        super().__init__(**kwargs)
+
+    @property
+    def hidden_size(self) -> int:
+        """D, the width of the backbone and of a memory value."""
+        return int(self.backbone.hidden_size)
+
+    @property
+    def num_hidden_layers(self) -> int:
+        """L, the layers of the backbone; each has a memory."""
+        return int(self.backbone.num_hidden_layers)
+
+    @property
+    def key_features(self) -> int:
+        """K = 6 * d_mem, the features of a key under DPFP-3."""
+        return 6 * self.memory_dim
+
+    def get_text_config(self, *args: Any, **kwargs: Any) -> PretrainedConfig:
+        """The backbone's configuration: generation sizes its cache by it."""
+        return self.backbone

@@ -1,0 +1,107 @@
+"""Every error Recollect raises on purpose.
+
+A message says what happened, with which values, and what to do next. `code`
+is the stable short name that the command line prints in `{"error": {...}}`.
+"""
+
+
+class RecollectError(Exception):
+    """Root of the tree; catch this to catch every expected failure."""
+
+    code = "error"
+
+
+class UsageError(RecollectError):
+    """The request itself makes no sense (a bad option, an impossible page)."""
+
+    code = "usage"
+
+
+class ModelError(RecollectError):
+    """A model folder, a checkpoint or a configuration that cannot be used."""
+
+    code = "model"
+
+
+class MemoryMismatch(RecollectError):
+    """A memory whose shape, type or values do not fit the model it is given to."""
+
+    code = "memory_mismatch"
+
+
+class OtherModel(RecollectError):
+    """A snapshot made by another model than the one that is loaded."""
+
+    code = "other_model"
+
+
+class DamagedSnapshot(RecollectError):
+    """Snapshot bytes that do not match their hash or cannot be read."""
+
+    code = "damaged_snapshot"
+
+
+class LibraryError(RecollectError):
+    """The library cannot be opened, read or written."""
+
+    code = "library"
+
+
+class LibraryTooNew(LibraryError):
+    """The database was written by a newer Recollect than this one."""
+
+    code = "library_too_new"
+
+
+class EmptyLibrary(LibraryError):
+    """There is no document to ask."""
+
+    code = "empty_library"
+
+
+class UnknownDocument(LibraryError):
+    """No document has this id or title."""
+
+    code = "unknown_document"
+
+
+class AmbiguousName(LibraryError):
+    """Several documents have this title."""
+
+    code = "ambiguous_name"
+
+
+class LostClaim(LibraryError):
+    """Another process has taken over the reading of this document."""
+
+    code = "lost_claim"
+
+
+class BeingRead(LibraryError):
+    """A living process is reading this document; it is left alone."""
+
+    code = "being_read"
+
+
+class ParseError(RecollectError):
+    """A file whose text cannot be had."""
+
+    code = "parse"
+
+
+class UnsupportedFormat(ParseError):
+    """A kind of file that Recollect does not read."""
+
+    code = "unsupported"
+
+
+class PasswordNeeded(ParseError):
+    """An encrypted file, and no given password opens it."""
+
+    code = "password"
+
+
+class LimitExceeded(ParseError):
+    """Parsing took more time, memory or pages than allowed."""
+
+    code = "limit"

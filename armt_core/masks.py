@@ -1,0 +1,59 @@
+"""Who attends to whom in a segment: text, padding and memory tokens.
+
+Axes: B documents, T tokens of this call, S tokens with those cached before them
+(S >= T), M memory tokens.
+"""
+
+import torch
+from torch import Tensor
+
+
+def attention_bias(
+    text_mask: Tensor,
+    tokens: int,
+    memory_tokens: int,
+    prefix: Tensor,
+    text_sees_memory: bool,
+    causal_memory: bool,
+    dtype: torch.dtype,
+) -> Tensor:
+    """What is added to attention scores, (B, 1, T + M, S + M): 0 or the lowest number.
+
+    text_mask: (B, S) bool, false at padding. tokens: T. prefix: (B,) or (1,): the
+    first `prefix` positions are seen by all (0 in a causal model, S in a
+    bidirectional one, the question's length when an answer is written after it);
+    a later position is seen from itself on. Memory tokens come after the text
+    and see all of it; among themselves each sees all, or in a causal model those
+    up to itself. Text sees them only if `text_sees_memory`.
+    """
+    batch, total = text_mask.shape
+    device = text_mask.device
+    keys = torch.arange(total, device=device)
+    queries = keys[total - tokens :]
+    seen = (keys[None, :] <= queries[:, None])[None] | (
+        keys[None, None, :] < prefix.view(-1, 1, 1)
+    )  # (B or 1, T, S)
+    allowed = torch.zeros(
+        batch, tokens + memory_tokens, total + memory_tokens, dtype=torch.bool, device=device
+    )
+    allowed[:, :tokens, :total] = seen & text_mask[:, None, :]
+    if memory_tokens:
+        allowed[:, tokens:, :total] = text_mask[:, None, :]
+        square = torch.ones(memory_tokens, memory_tokens, dtype=torch.bool, device=device)
+        allowed[:, tokens:, total:] = square.tril() if causal_memory else square
+        if text_sees_memory:
+            allowed[:, :tokens, total:] = True
+    # The lowest finite number, not -inf: a row of padding alone must not give NaN.
+    bias = torch.zeros(allowed.shape, dtype=dtype, device=device)
+    return bias.masked_fill_(~allowed, torch.finfo(dtype).min).unsqueeze(1)
+
+
+def positions(text_mask: Tensor, tokens: int) -> Tensor:
+    """The position of each of the last T tokens among the unpadded ones: (B, T) int64."""
+    return (text_mask.long().cumsum(-1) - 1).clamp_min(0)[:, -tokens:]
+
+
+def memory_positions(text_mask: Tensor, memory_tokens: int) -> Tensor:
+    """Positions of the memory tokens, those that follow the unpadded text: (B, M) int64."""
+    lengths = text_mask.long().sum(-1, keepdim=True)
+    return lengths + torch.arange(memory_tokens, device=text_mask.device)

@@ -1,0 +1,271 @@
+"""The ARMT over a `transformers` backbone: our loop runs its layers.
+
+Axes: L layers, B documents, T tokens of this call, S tokens with the cached ones,
+M memory tokens, K key features, D width, V vocabulary.
+"""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    Cache,
+    DynamicCache,
+    GenerationMixin,
+    PreTrainedModel,
+)
+from transformers import initialization as init
+from transformers.utils import ModelOutput
+
+from armt_core.adapters import BackboneAdapter, Context, adapter_class
+from armt_core.associative import AssociativeMemory
+from armt_core.config import ArmtConfig
+from armt_core.errors import MemoryMismatch, ModelError
+from armt_core.generation import generate_after_prefix
+from armt_core.masks import attention_bias, memory_positions, positions
+from armt_core.memory import MemoryState
+
+
+@dataclass
+class ArmtOutput(ModelOutput):
+    """loss: scalar or None; logits: (B, T, V); hidden: (B, T, D) after the last norm;
+    memory: the state after this call (the one given, if nothing was written)."""
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+    hidden: Tensor | None = None
+    memory: MemoryState | None = None
+    past_key_values: Cache | None = None
+
+
+class ArmtModel(PreTrainedModel, GenerationMixin):
+    """Associative Recurrent Memory Transformer (arXiv 2407.04841), one memory a layer.
+
+    No tensor of a document lives on the module: `memory` goes in and comes out.
+    """
+
+    config_class = ArmtConfig
+    config: ArmtConfig
+    base_model_prefix = "armt"
+    main_input_name = "input_ids"
+    _supports_sdpa = True
+    # Writes are float32; in a 16-bit model so are the few weights they need.
+    _keep_in_fp32_modules_strict = {"memories", "memory_tokens"}  # noqa: RUF012
+
+    def __init__(self, config: ArmtConfig) -> None:
+        super().__init__(config)
+        kind = adapter_class(config.backbone.model_type)
+        self.backbone = kind.build(config.backbone)
+        self.memory_tokens = nn.Parameter(torch.empty(config.num_memory_tokens, config.hidden_size))
+        self.memories = nn.ModuleList(
+            AssociativeMemory(config.hidden_size, config.memory_dim)
+            for _ in range(config.num_hidden_layers)
+        )
+        longest = self.adapter.longest_segment()
+        inline = config.num_memory_tokens if config.memory_tokens == "inline" else 0
+        if longest is not None and config.segment_tokens + inline > longest:
+            raise ModelError(
+                f"segment_tokens = {config.segment_tokens} and {inline} memory tokens inline need "
+                f"more positions than the {longest} that this {config.backbone.model_type} has. "
+                f"Choose segment_tokens of at most {longest - inline}."
+            )
+        self.post_init()
+
+    @property
+    def adapter(self) -> BackboneAdapter:
+        """The view of the backbone that the loop below uses; made anew, it has no state."""
+        return adapter_class(self.config.backbone.model_type)(self.backbone)
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        """Fresh memory: W_v = 0, so that it is written and read without changing anything."""
+        if module is self:
+            init.normal_(self.memory_tokens, std=0.02)
+        elif any(module is memory.value for memory in self.memories):
+            init.zeros_(module.weight)
+        elif isinstance(module, nn.Linear):
+            init.normal_(module.weight, std=self.config.hidden_size**-0.5)
+            if module.bias is not None:
+                init.zeros_(module.bias)
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.backbone.get_input_embeddings()
+
+    def get_output_embeddings(self) -> nn.Module | None:
+        return self.backbone.get_output_embeddings()
+
+    def can_generate(self) -> bool:
+        return True
+
+    @property
+    def state_dtype(self) -> torch.dtype:
+        """The type of memory this model writes: float32, or float64 for a float64 model."""
+        return torch.promote_types(self.dtype, torch.float32)
+
+    def empty_memory(self, batch: int = 1) -> MemoryState:
+        """A memory of `batch` documents in which nothing is written, on the model's device."""
+        return MemoryState.empty(self.config, batch, self.device, self.state_dtype)
+
+    def run(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        memory: MemoryState | None = None,
+        write: bool = False,
+        prefix: Tensor | None = None,
+        cache: Cache | None = None,
+    ) -> tuple[Tensor, MemoryState]:
+        """One segment through all layers: (B, T, D) hidden states of the text, and the memory.
+
+        input_ids: (B, T). attention_mask: (B, S), 0 at padding; a document whose mask
+        is all 0 is over: nothing is written for it. memory: None is an empty one.
+        write: append the memory tokens and write; reading happens always. prefix:
+        (B,), how many leading positions everyone sees; by default none in a causal
+        family and all in a bidirectional one.
+        Raises MemoryMismatch for a memory of another shape, ModelError for a segment
+        that is longer than the backbone can tell apart or that both writes and caches.
+        """
+        B, T = input_ids.shape
+        past = cache.get_seq_length() if cache is not None else 0
+        M = self.config.num_memory_tokens if write else 0
+        adapter = self.adapter
+        memory = self._check(B, T, M, past, memory)
+        mask = (
+            torch.ones(B, past + T, dtype=torch.bool, device=input_ids.device)
+            if attention_mask is None
+            else attention_mask.bool()
+        )
+        if prefix is None:
+            prefix = torch.tensor([0 if adapter.causal else past + T], device=mask.device)
+
+        inline = self.config.memory_tokens == "inline"
+        places = positions(mask, T)  # (B, T)
+        embeddings = adapter.tokens(input_ids)
+        if M:
+            tokens = self.memory_tokens.to(embeddings.dtype).expand(B, -1, -1)  # (B, M, D)
+            after = memory_positions(mask, M)
+            if inline:
+                embeddings = torch.cat([embeddings, tokens], dim=1)
+                places = torch.cat([places, after], dim=1)
+                hidden = adapter.place(embeddings, places)  # (B, T + M, D)
+            else:
+                hidden = torch.cat([adapter.place(embeddings, places), tokens], dim=1)
+                places = torch.cat([places, after], dim=1)
+        else:
+            hidden = adapter.place(embeddings, places)
+        context = Context(
+            bias=attention_bias(
+                mask, T, M, prefix, inline and not adapter.causal, adapter.causal, hidden.dtype
+            ),
+            position_ids=places,
+            rotary=adapter.rotary(hidden, places),
+            cache=cache,
+        )
+
+        # Nothing written anywhere: reads would add zeros, so they are left out.
+        reads = bool((memory.segments_read > 0).any())
+        first = memory.segments_read == 0  # (B,)
+        alive = mask.any(-1)  # (B,)
+        written: list[tuple[Tensor, Tensor]] = []
+        for index in range(self.config.num_hidden_layers):
+            A, z = memory.associations[index], memory.normalizer[index]
+            layer_memory = cast(AssociativeMemory, self.memories[index])
+            if reads:
+                hidden = layer_memory.read(hidden, A, z)
+            hidden = adapter.layer(index, hidden, context)
+            if M:
+                new_A, new_z = layer_memory.write(hidden[:, T:], A, z, first)
+                if not bool(alive.all()):
+                    new_A = torch.where(alive.view(-1, 1, 1), new_A, A)
+                    new_z = torch.where(alive.view(-1, 1), new_z, z)
+                written.append((new_A, new_z))
+        if M:
+            memory = MemoryState(
+                torch.stack([A for A, _ in written]),
+                torch.stack([z for _, z in written]),
+                memory.segments_read + alive.long(),
+            )
+        return adapter.finish(hidden[:, :T]), memory
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        memory: MemoryState | None = None,
+        write: bool = False,
+        prefix: Tensor | None = None,
+        labels: Tensor | None = None,
+        past_key_values: Cache | None = None,
+        use_cache: bool | None = None,
+        logits_to_keep: int = 0,
+        position_ids: Tensor | None = None,
+        return_dict: bool = True,
+    ) -> ArmtOutput:
+        """`run`, then the language-model head; shapes as there and in ArmtOutput.
+
+        labels: (B, T), -100 where not counted; shifted by one in a causal family, as
+        in `transformers`. logits_to_keep: only the last so many positions (0: all).
+        position_ids are counted from the attention mask; generation passes them too.
+        """
+        if use_cache and past_key_values is None and self.adapter.causal:
+            past_key_values = DynamicCache(config=self.config.backbone)
+        hidden, memory = self.run(input_ids, attention_mask, memory, write, prefix, past_key_values)
+        logits = self.adapter.logits(hidden[:, -logits_to_keep:])
+        loss = None
+        if labels is not None:
+            shift = 1 if self.adapter.causal else 0
+            loss = functional.cross_entropy(
+                logits[:, : logits.shape[1] - shift].flatten(0, 1).float(),
+                labels[:, shift:].flatten(),
+            )
+        return ArmtOutput(loss, logits, hidden, memory, past_key_values)
+
+    def prepare_inputs_for_generation(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """As in `transformers`; each document's memory is repeated for its beams."""
+        inputs = super().prepare_inputs_for_generation(*args, **kwargs)
+        memory, rows = inputs.get("memory"), inputs["input_ids"].shape[0]
+        if memory is not None and memory.batch != rows and rows % memory.batch == 0:
+            inputs["memory"] = memory.repeat(rows // memory.batch)
+        return inputs
+
+    @torch.no_grad()
+    def generate(self, inputs: Tensor | None = None, **kwargs: Any) -> Any:
+        """Text after `inputs` (B, T) under `memory=`; reads it and never writes.
+
+        Causal families: everything GenerationMixin does. BERT-like ones: the greedy
+        answer of `armt_core.generation`, (B, at most max_new_tokens) token ids.
+        """
+        if self.adapter.causal:
+            return super().generate(inputs, **kwargs)
+        input_ids = inputs if inputs is not None else kwargs.pop("input_ids")
+        return generate_after_prefix(self, input_ids, **kwargs)
+
+    def _check(self, B: int, T: int, M: int, past: int, memory: MemoryState | None) -> MemoryState:
+        """The one check at the door of `run`; gives the memory to start from."""
+        if M and past:
+            raise ModelError("A segment that is written to memory cannot continue a cache.")
+        longest = self.adapter.longest_segment()
+        extra = M if self.config.memory_tokens == "inline" else 0
+        if longest is not None and past + T + extra > longest:
+            raise ModelError(
+                f"A segment of {past + T} tokens and {extra} inline memory tokens is longer than "
+                f"the {longest} positions of this backbone."
+            )
+        if memory is None:
+            return self.empty_memory(B)
+        memory.check(self.config)
+        if memory.batch != B:
+            raise MemoryMismatch(
+                f"The memory holds {memory.batch} documents, the tokens are of {B}."
+            )
+        return memory
+
+
+AutoConfig.register("armt", ArmtConfig, exist_ok=True)
+AutoModel.register(ArmtConfig, ArmtModel, exist_ok=True)
+AutoModelForCausalLM.register(ArmtConfig, ArmtModel, exist_ok=True)

@@ -1,0 +1,136 @@
+"""State dicts of the paper's reference implementation, loaded into an ArmtModel.
+
+There each backbone layer is wrapped: `<layers>.<i>.layer.*` are its own weights and
+`<layers>.<i>.W_mq | W_mk | W_mv | W_mb` those of its memory; `memory` holds the
+memory tokens (M, D). All of it may stand under `memory_cell.`; the backbone stands
+under `model.`.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from armt_core.adapters import adapter_class
+from armt_core.config import ArmtConfig
+from armt_core.errors import ModelError
+from armt_core.model import ArmtModel
+
+_PROJECTIONS = {
+    "W_mq.weight": "query.weight",
+    "W_mk.weight": "key.weight",
+    "W_mv.weight": "value.weight",
+    "W_mb.weight": "beta.weight",
+    "W_mb.bias": "beta.bias",
+}
+# Constants that older versions of transformers saved along; they are not weights.
+_CONSTANTS = re.compile(
+    r"(\.(attn|attention)\.(bias|masked_bias)|\.inv_freq|\.embeddings\.(position|token_type)_ids)$"
+)
+_POSITIONS = "transformer.wpe.weight"
+
+
+def load_upstream(
+    state: Mapping[str, Tensor],
+    backbone: Any,
+    segment_tokens: int | None = None,
+    wrap_pos: bool | None = None,
+) -> ArmtModel:
+    """An ArmtModel with the weights of a reference state dict, in eval mode.
+
+    backbone: the `transformers` configuration the reference model was built on.
+    segment_tokens: most tokens in a segment; by default what the backbone allows,
+    at most 1,024. wrap_pos (GPT-2): the memory tokens have position embeddings of
+    their own, the last M rows of wpe; None: yes, if wpe has more rows than
+    `backbone` has positions.
+    Raises ModelError naming the first missing, unknown or ill-shaped key.
+    """
+    names = {_short(name): tensor for name, tensor in state.items() if not _CONSTANTS.search(name)}
+    if "memory" not in names:
+        raise ModelError('The state dict has no "memory_cell.memory" (the memory tokens, (M, D)).')
+    layers = adapter_class(backbone.model_type).layers_path
+    first = f"model.{layers}.0.W_mq.weight"
+    if first not in names:
+        raise ModelError(f'The state dict has no "memory_cell.{first}".')
+    M, memory_dim = names["memory"].shape[0], names[first].shape[0]
+
+    memory_tokens, wrapped = names["memory"], False
+    if backbone.model_type == "gpt2":
+        memory_tokens, wrapped = _unwrap_positions(names, backbone, M, wrap_pos)
+    # GPT-2 without own positions and BERT embed memory tokens like text.
+    inline = backbone.model_type == "bert" or (backbone.model_type == "gpt2" and not wrapped)
+    longest = getattr(backbone, "max_position_embeddings", None) or 1024
+    config = ArmtConfig(
+        backbone=backbone,
+        num_memory_tokens=M,
+        memory_dim=memory_dim,
+        segment_tokens=segment_tokens or min(1024, longest - (M if inline else 0)),
+        memory_tokens="inline" if inline else "own",
+    )
+    # float64 weights stay float64; 16-bit ones are kept in float32.
+    model = ArmtModel(config).to(torch.promote_types(memory_tokens.dtype, torch.float32))
+    renamed = {"memory_tokens": memory_tokens}
+    for name, tensor in names.items():
+        if name != "memory":
+            renamed[_our_name(name, layers)] = tensor
+    _load(model, renamed)
+    return model.eval()
+
+
+def _short(name: str) -> str:
+    return name.removeprefix("memory_cell.")
+
+
+def _our_name(name: str, layers: str) -> str:
+    inside = re.fullmatch(rf"model\.{re.escape(layers)}\.(\d+)\.(.+)", name)
+    if inside and inside[2] in _PROJECTIONS:
+        return f"memories.{inside[1]}.{_PROJECTIONS[inside[2]]}"
+    if inside and inside[2].startswith("layer."):
+        return f"backbone.{layers}.{inside[1]}.{inside[2].removeprefix('layer.')}"
+    if name == "model.embed_out.weight":  # GPT-NeoX's head before transformers 5
+        return "backbone.lm_head.weight"
+    return "backbone." + name.removeprefix("model.")
+
+
+def _unwrap_positions(
+    names: dict[str, Tensor], backbone: Any, M: int, wrap_pos: bool | None
+) -> tuple[Tensor, bool]:
+    """Memory tokens with their own positions added, which leave wpe; and whether they had any."""
+    key = f"model.{_POSITIONS}"
+    if key not in names:
+        raise ModelError(f'The state dict has no "memory_cell.{key}".')
+    rows, known = names[key].shape[0], backbone.max_position_embeddings
+    if wrap_pos is None:
+        wrap_pos = rows == known + M
+    if not wrap_pos:
+        return names["memory"], False
+    if rows not in (known, known + M):
+        raise ModelError(
+            f'"{key}" has {rows} rows; with wrapped positions it must have {known} or {known + M}.'
+        )
+    if rows == known:  # the configuration already counts them
+        backbone.max_position_embeddings = known - M
+    own = names[key][-M:]
+    names[key] = names[key][:-M]
+    return names["memory"] + own, True
+
+
+def _load(model: nn.Module, renamed: dict[str, Tensor]) -> None:
+    expected = model.state_dict()
+    tied = set(getattr(model, "all_tied_weights_keys", {}) or {})
+    for name in renamed:
+        if name not in expected:
+            raise ModelError(f"Unknown key in the state dict: it would be {name!r} here.")
+    for name, tensor in expected.items():
+        if name not in renamed:
+            if name in tied:
+                continue
+            raise ModelError(f"Missing key in the state dict: nothing gives {name!r}.")
+        if renamed[name].shape != tensor.shape:
+            raise ModelError(
+                f"{name!r} has shape {tuple(renamed[name].shape)}, "
+                f"the backbone's configuration gives {tuple(tensor.shape)}."
+            )
+    model.load_state_dict(renamed, strict=False)

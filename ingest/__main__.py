@@ -1,0 +1,135 @@
+"""`python -m ingest PATH...`: read documents into memory."""
+
+import argparse
+import dataclasses
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from armt_core.errors import RecollectError
+
+if TYPE_CHECKING:
+    from ingest.pipeline import FileReport
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m ingest", description=__doc__)
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="files and folders")
+    parser.add_argument("--library", metavar="L", help="folder or sqlite:/// URL")
+    parser.add_argument("--model", type=Path, metavar="FOLDER", help="default: the one that ships")
+    parser.add_argument("--json", action="store_true", help="a JSON line a file on standard output")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="parsing processes")
+    parser.add_argument("--retry-failed", action="store_true", help="try failed files again")
+    parser.add_argument(
+        "--password-file", metavar="F", help="passwords to try, one a line; - is standard input"
+    )
+    parser.add_argument(
+        "--no-originals", action="store_true", help="keep no copy to draw cited pages from"
+    )
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0: everything went in or was known. 1: something failed and is named. 2: wrong usage."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.workers < 1:
+        parser.error("--workers must be at least 1")
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    try:
+        return _ingest(options)
+    except (RecollectError, OSError) as error:
+        code = error.code if isinstance(error, RecollectError) else "os"
+        if options.json:
+            print(json.dumps({"error": {"code": code, "message": str(error)}}))
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; the next run goes on from the last checkpoint", file=sys.stderr)
+        return 130
+
+
+def _ingest(options: argparse.Namespace) -> int:
+    from ingest.pipeline import ingest_paths
+    from ingest.settings import open_reader
+    from storage.library import Library
+
+    passwords = _passwords(options.password_file)
+    with Library(options.library) as library:
+        model = open_reader(options.model)
+        bars = _Bars()
+        reports: list[FileReport] = []
+        for report in ingest_paths(
+            options.paths,
+            library,
+            model,
+            workers=options.workers,
+            passwords=passwords,
+            retry_failed=options.retry_failed,
+            keep_originals=not options.no_originals,
+            progress=bars.show,
+        ):
+            reports.append(report)
+            if options.json:
+                print(json.dumps(dataclasses.asdict(report), ensure_ascii=False), flush=True)
+            else:
+                bars.close()
+                print(_line(report), file=sys.stderr)
+        bars.close()
+    if not reports:
+        print("There is no file to read in these folders.", file=sys.stderr)
+    counts = {
+        o: sum(r.outcome == o for r in reports) for o in dict.fromkeys(r.outcome for r in reports)
+    }
+    print(", ".join(f"{n} {outcome}" for outcome, n in counts.items()), file=sys.stderr)
+    return 1 if counts.get("failed") else 0
+
+
+class _Bars:
+    """A bar a file on standard error, counting its segments; none when nobody watches."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm | None = None
+        self._path: Path | None = None
+
+    def show(self, path: Path, done: int, total: int) -> None:
+        if self._bar is None or self._path != path:
+            self.close()
+            self._path = path
+            self._bar = tqdm(
+                desc=path.name, total=total, initial=done, unit="segment", leave=False, disable=None
+            )
+        else:
+            self._bar.update(1)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        self._bar = None
+
+
+def _passwords(source: str | None) -> list[str]:
+    if source is None:
+        return []
+    text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if line]
+
+
+def _line(report: "FileReport") -> str:
+    parts = [f"{report.outcome:9} {report.path}"]
+    if report.outcome in ("added", "continued", "reread"):
+        parts.append(
+            f"{report.pages} pages, {report.tokens:,} tokens, "
+            f"{report.segments_read} segments read in {report.seconds:.1f} s"
+        )
+    if report.reason:
+        parts.append(report.reason)
+    return " · ".join(parts)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,281 @@
+"""The way of a document: find, hash, known? skip, parse in a child process, read, report."""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from armt_core.document_model import DocumentModel
+from armt_core.errors import BeingRead, PasswordNeeded, RecollectError
+from ingest.child import ParserPool
+from ingest.files import FoundFile, file_sha256, find_files
+from ingest.limits import ParseLimits
+from ingest.parsed import ParsedDocument
+from ingest.reading import read_document
+from storage.claims import Claim
+from storage.library import Library
+from storage.records import Document, Version
+
+log = logging.getLogger(__name__)
+
+Outcome = Literal["added", "skipped", "continued", "reread", "failed"]
+
+#: Above this share of tokens unknown to the vocabulary, a document counts as not readable.
+MOST_UNKNOWN = 0.1
+
+
+@dataclass(frozen=True)
+class FileReport:
+    """What became of one file.
+
+    added: a document new to the library. continued: read on from an earlier state of it
+    (a reading that had stopped, or a file that grew). reread: a known document read from
+    its beginning (changed bytes, or another model). segments_read: by this run alone.
+    """
+
+    path: str
+    outcome: Outcome
+    document_id: str | None = None
+    title: str | None = None
+    reason: str | None = None
+    pages: int = 0
+    pages_without_text: int = 0
+    tokens: int = 0
+    segments_read: int = 0
+    seconds: float = 0.0
+
+
+#: Called while a file is read: its path, segments done, segments in all.
+FileProgress = Callable[[Path, int, int], None]
+
+
+@dataclass(frozen=True)
+class _Parsing:
+    """A file on its way through the parser."""
+
+    file: FoundFile
+    sha256: str
+    document: Future[ParsedDocument]
+
+
+def ingest_paths(
+    paths: Sequence[Path | str],
+    library: Library,
+    model: DocumentModel,
+    *,
+    workers: int = 1,
+    passwords: Sequence[str] = (),
+    retry_failed: bool = False,
+    keep_originals: bool = True,
+    limits: ParseLimits | None = None,
+    progress: FileProgress | None = None,
+) -> Iterator[FileReport]:
+    """Reads files and folders into the library; a report for each file, as it is done.
+
+    workers: child processes that parse ahead while the model reads. A file that fails
+    is reported and recorded, and the others still go in. Raises LibraryError if the
+    library itself cannot be written.
+    """
+    files = find_files(paths)
+    ahead: deque[_Parsing | FileReport] = deque()
+    with ParserPool(workers, limits or ParseLimits()) as pool:
+        while True:
+            while len(ahead) <= workers:
+                file = next(files, None)
+                if file is None:
+                    break
+                ahead.append(
+                    _submit(file, library, model, pool, passwords=passwords, retry=retry_failed)
+                )
+            if not ahead:
+                return
+            item = ahead.popleft()
+            if isinstance(item, _Parsing):
+                item = _take_in(item, library, model, keep_originals, progress)
+            log.info("%s: %s %s", item.path, item.outcome, item.reason or "")
+            yield item
+
+
+def _submit(
+    file: FoundFile,
+    library: Library,
+    model: DocumentModel,
+    pool: ParserPool,
+    *,
+    passwords: Sequence[str],
+    retry: bool,
+) -> "_Parsing | FileReport":
+    """Sends a file to the parser, unless there is nothing to do for it."""
+    if file.refusal is not None:
+        outcome: Outcome = "failed" if file.named else "skipped"
+        return FileReport(str(file.path), outcome, reason=file.refusal)
+    try:
+        sha256 = file_sha256(file.path)
+    except OSError as error:
+        return FileReport(str(file.path), "failed", reason=f"It cannot be read: {error.strerror}.")
+    known = library.find_version(sha256, model.fingerprint)
+    if known is not None and known.state == "ready":
+        library.add_alias(known.document_id, str(file.path.absolute()), sha256)
+        return replace(_report(file.path, "skipped", known), reason="known already")
+    if known is not None and known.state == "failed":
+        opens_now = passwords and known.reason_code == PasswordNeeded.code
+        if not (retry or opens_now):
+            reason = f"{known.reason} (It failed before; --retry-failed tries again.)"
+            return replace(_report(file.path, "failed", known), reason=reason)
+    return _Parsing(file, sha256, pool.submit(file.path, passwords))
+
+
+def _take_in(
+    item: _Parsing,
+    library: Library,
+    model: DocumentModel,
+    keep_originals: bool,
+    progress: FileProgress | None,
+) -> FileReport:
+    path, started = item.file.path, time.perf_counter()
+    parsed: ParsedDocument | None = None
+    failure: RecollectError | None = None
+    try:
+        parsed = item.document.result()
+    except RecollectError as error:
+        failure = error
+    claim = Claim.new()
+    try:
+        known = library.find_version(item.sha256, model.fingerprint)
+        version = library.begin_reading(
+            str(path.absolute()),
+            item.sha256,
+            model.fingerprint,
+            parsed.title if parsed else path.stem,
+            parsed.format if parsed else path.suffix.lower().lstrip(".") or "unknown",
+            path.stat().st_size,
+            claim,
+        )
+    except BeingRead as error:
+        return FileReport(str(path), "skipped", reason=str(error))
+    except OSError as error:
+        return FileReport(str(path), "failed", reason=f"It cannot be read: {error.strerror}.")
+    if version.state == "ready":  # the same bytes came in by another path meanwhile
+        return replace(_report(path, "skipped", version), reason="known already")
+    if failure is not None or parsed is None:
+        library.fail(version.id, claim, str(failure), failure.code if failure else "parse")
+        failed = library.version(version.id)
+        return replace(_report(path, "failed", failed), seconds=time.perf_counter() - started)
+    return _read_claimed(
+        item, parsed, version, known, claim, library, model, keep_originals, progress, started
+    )
+
+
+def _read_claimed(
+    item: _Parsing,
+    parsed: ParsedDocument,
+    version: Version,
+    known: Version | None,
+    claim: Claim,
+    library: Library,
+    model: DocumentModel,
+    keep_originals: bool,
+    progress: FileProgress | None,
+    started: float,
+) -> FileReport:
+    path = item.file.path
+    others = [v for v in library.versions(version.document_id) if v.id != version.id]
+    released = False
+    try:
+        if keep_originals:
+            library.keep_original(item.sha256, path)
+        outcome = read_document(
+            parsed,
+            version,
+            claim,
+            library,
+            model,
+            lambda done, total: progress(path, done, total) if progress else None,
+        )
+        released = True
+    except RecollectError as error:
+        library.fail(version.id, claim, str(error), error.code)
+        released = True
+        return replace(
+            _report(path, "failed", library.version(version.id)),
+            seconds=time.perf_counter() - started,
+        )
+    finally:
+        if not released:  # interrupted: anyone may go on from the last checkpoint
+            library.release(version.id, claim)
+    if outcome.continued_at or (known is not None and known.segments_read):
+        kind: Outcome = "continued"
+    else:
+        kind = "reread" if any(v.is_current for v in others) else "added"
+    return replace(
+        _report(path, kind, outcome.version),
+        segments_read=outcome.segments_read,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def reread_document(
+    document: Document,
+    library: Library,
+    model: DocumentModel,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Version:
+    """Reads a document's stored pages again from the beginning, with this model.
+
+    Mends a damaged memory and replaces one of another model; the old one serves until
+    the new one is ready. Raises BeingRead, LostClaim, LibraryError.
+    """
+    claim = Claim.new()
+    pages = tuple(library.pages(document.id))
+    path = document.aliases[0] if document.aliases else document.title
+    version = library.begin_reading(
+        path,
+        document.sha256,
+        model.fingerprint,
+        document.title,
+        document.format,
+        library.version(document.version_id).size_bytes,
+        claim,
+        again=True,
+    )
+    finished = False
+    try:
+        parsed = ParsedDocument(document.title, document.format, pages)
+        outcome = read_document(parsed, version, claim, library, model, progress, inherit=False)
+        finished = True
+    finally:
+        if not finished:
+            library.release(version.id, claim)
+    return outcome.version
+
+
+def _report(path: Path, outcome: Outcome, version: Version) -> FileReport:
+    return FileReport(
+        str(path),
+        outcome,
+        document_id=version.document_id,
+        title=version.title,
+        reason=version.reason or _remark(version),
+        pages=version.pages,
+        pages_without_text=version.pages_without_text,
+        tokens=version.tokens,
+    )
+
+
+def _remark(version: Version) -> str | None:
+    """What is worth knowing of a document that went in."""
+    remarks = []
+    if version.pages_without_text:
+        remarks.append(
+            f"{version.pages_without_text} of {version.pages} pages have no text: needs OCR"
+        )
+    if version.unknown_ratio > MOST_UNKNOWN:
+        remarks.append(
+            f"not readable by this model: {version.unknown_ratio:.0%} of its tokens are unknown "
+            "to the vocabulary; word search still covers it"
+        )
+    return "; ".join(remarks) or None

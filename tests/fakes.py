@@ -1,0 +1,79 @@
+"""Tiny random models and what the tests share. W_v is never zero here: with it a broken
+memory would pass."""
+
+from typing import Any
+
+import torch
+from transformers import (
+    BertConfig,
+    GPT2Config,
+    GPTNeoXConfig,
+    LlamaConfig,
+    MistralConfig,
+    Qwen2Config,
+)
+
+from armt_core import ArmtConfig, ArmtModel
+
+VOCABULARY = 99
+_ROTARY = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+    "max_position_embeddings": 64,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": 0,
+}
+FAMILIES = ("bert", "gpt2", "gpt_neox", "llama", "mistral", "qwen2")
+
+
+def backbone_config(family: str) -> Any:
+    """A two-layer backbone of width 32 without dropout."""
+    if family == "bert":
+        return BertConfig(**_ROTARY, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    if family == "gpt2":
+        return GPT2Config(
+            vocab_size=VOCABULARY,
+            n_embd=32,
+            n_layer=2,
+            n_head=4,
+            n_positions=64,
+            bos_token_id=1,
+            eos_token_id=2,
+            pad_token_id=0,
+            embd_pdrop=0.0,
+            resid_pdrop=0.0,
+            attn_pdrop=0.0,
+        )
+    if family == "gpt_neox":
+        return GPTNeoXConfig(**_ROTARY)
+    kinds = {"llama": LlamaConfig, "mistral": MistralConfig, "qwen2": Qwen2Config}
+    return kinds[family](**_ROTARY, num_key_value_heads=2)
+
+
+def tiny_model(
+    family: str = "bert", seed: int = 0, dtype: torch.dtype = torch.float32, **settings: Any
+) -> ArmtModel:
+    """An ARMT with 3 memory tokens, d_mem 4, and weights large enough to matter."""
+    torch.manual_seed(seed)
+    values = {"num_memory_tokens": 3, "memory_dim": 4, "segment_tokens": 24, **settings}
+    model = ArmtModel(ArmtConfig(backbone=backbone_config(family), **values)).to(dtype).eval()
+    with torch.no_grad():
+        model.memory_tokens.normal_(std=0.5)
+        for memory in model.memories:
+            memory.value.weight.normal_(std=0.3)
+            for linear in (memory.query, memory.key, memory.beta):
+                linear.weight.normal_(std=0.5)
+            memory.beta.bias.normal_()
+        for parameter in model.backbone.parameters():
+            parameter.mul_(3.0 if parameter.ndim > 1 else 1.0)
+    return model
+
+
+def random_ids(*shape: int, seed: int = 1) -> torch.Tensor:
+    """Token ids without the special ones."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(3, VOCABULARY, shape, generator=generator)

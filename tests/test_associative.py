@@ -1,0 +1,206 @@
+"""The equations of the memory: by hand, against plain loops, and their algebra."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from armt_core.associative import EPS, AssociativeMemory, dpfp, read, write
+from tests.plain_armt import PlainMemory
+
+SCALES = [1.0, 0.1, 0.02]
+
+
+def test_dpfp_by_hand():
+    # x = [1, -2]: u = [1, 0, 0, 2]; each block is u times u rolled by 1, 2, 3.
+    x = torch.tensor([1.0, -2.0])
+    expected = [1 * 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2 * 1]
+    assert dpfp(x).tolist() == expected
+
+
+def test_dpfp_is_never_negative_and_scales_with_the_square():
+    x = torch.randn(5, 7, dtype=torch.float64)
+    assert bool((dpfp(x) >= 0).all())
+    torch.testing.assert_close(dpfp(3 * x), 9 * dpfp(x))
+
+
+def test_read_by_hand():
+    # q = phi([1, -2]) = 2 at features 0 and 11, so z.q = 2*3 + 2*1 = 8, A^T q = 2*5 + 2*1 = 12.
+    associations, normalizer = torch.zeros(1, 12, 1), torch.zeros(1, 12)
+    associations[0, 0, 0], associations[0, 11, 0] = 5.0, 1.0
+    normalizer[0, 0], normalizer[0, 11] = 3.0, 1.0
+    x = torch.tensor([[[1.0]]])
+    out = read(x, associations, normalizer, torch.tensor([[1.0], [-2.0]]))
+    torch.testing.assert_close(out, torch.tensor([[[1 + 12 / (8 + EPS)]]]))
+
+
+def test_the_first_write_by_hand():
+    # One token m = 1: k = phi([1, -2]), v = 3, beta = sigmoid(0) = 1/2, gamma = 1, vbar = 0.
+    m, first = torch.tensor([[[1.0]]]), torch.tensor([True])
+    weights = _weights_by_hand()
+    A, z = write(m, torch.zeros(1, 12, 1), torch.zeros(1, 12), first, *weights)
+    key = torch.tensor([2.0] + [0.0] * 10 + [2.0])
+    torch.testing.assert_close(A[0, :, 0], key * 1.5)
+    torch.testing.assert_close(z[0], key)
+
+
+def test_the_second_write_by_hand():
+    # Same token again: z.k = 8 and |k|^2 = 8, so vbar = (A.k)/(8 + eps) = 12/(8 + eps) and
+    # gamma = 1 - (8 + eps)/(8 + eps) = 0: A grows by k/2 (3 - vbar), z stays.
+    m = torch.tensor([[[1.0]]], dtype=torch.float64)
+    key = torch.tensor([2.0] + [0.0] * 10 + [2.0], dtype=torch.float64)
+    A, z = (key * 1.5)[None, :, None], key[None]
+    weights = [w.double() for w in _weights_by_hand()]
+    A2, z2 = write(m, A, z, torch.tensor([False]), *weights)
+    stored = 12 / (8 + EPS)
+    torch.testing.assert_close(A2[0, :, 0], key * 1.5 + key * 0.5 * (3 - stored))
+    torch.testing.assert_close(z2, z)
+
+
+def _weights_by_hand() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    return (
+        torch.tensor([[1.0], [-2.0]]),
+        torch.tensor([[3.0]]),
+        torch.tensor([[0.0]]),
+        torch.tensor([0.0]),
+    )
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("segments", [1, 4])
+def test_values_and_gradients_equal_plain_loops(scale: float, segments: int):
+    D, d_mem, M, T = 6, 4, 3, 5
+    torch.manual_seed(0)
+    memory = AssociativeMemory(D, d_mem).double()
+    for parameter in memory.parameters():
+        torch.nn.init.normal_(parameter, std=0.7)
+    tokens = scale * torch.randn(segments, M, D, dtype=torch.float64)
+    text = scale * torch.randn(T, D, dtype=torch.float64)
+    ours_in, plain_in = tokens.clone().requires_grad_(), tokens.clone().requires_grad_()
+
+    A, z = torch.zeros(1, 6 * d_mem, D).double(), torch.zeros(1, 6 * d_mem).double()
+    for index in range(segments):
+        A, z = memory.write(ours_in[index][None], A, z, torch.tensor([index == 0]))
+    ours = memory.read(text[None], A, z)[0]
+    ours_grads = torch.autograd.grad(
+        (ours**2).sum(), [ours_in, *memory.parameters()], allow_unused=True
+    )
+
+    plain = PlainMemory(
+        memory.query.weight, memory.key.weight, memory.value.weight,
+        memory.beta.weight, memory.beta.bias,
+    )  # fmt: skip
+    for index in range(segments):
+        plain.write(plain_in[index])
+    theirs = torch.stack([plain.read(x) for x in text])
+    plain_grads = torch.autograd.grad(
+        (theirs**2).sum(), [plain_in, *memory.parameters()], allow_unused=True
+    )
+
+    assert plain.A is not None and plain.z is not None
+    torch.testing.assert_close(A[0], plain.A, rtol=1e-10, atol=1e-13 * scale)
+    torch.testing.assert_close(z[0], plain.z, rtol=1e-10, atol=1e-14 * scale)
+    torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12 * scale)
+    for got, expected in zip(ours_grads, plain_grads, strict=True):
+        assert got is not None and expected is not None
+        torch.testing.assert_close(got, expected, rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_general_formula_on_zeros_is_not_a_first_write(scale: float):
+    """gamma would be 1 - eps / (|k|^2 + eps): why `first` is a case of its own."""
+    torch.manual_seed(0)
+    memory = AssociativeMemory(6, 4).double()
+    torch.nn.init.normal_(memory.key.weight)
+    tokens = scale * torch.randn(1, 1, 6, dtype=torch.float64)
+    zeros = torch.zeros(1, 24, 6).double(), torch.zeros(1, 24).double()
+    _, first = memory.write(tokens, *zeros, torch.tensor([True]))
+    _, general = memory.write(tokens, *zeros, torch.tensor([False]))
+    squared = (first**2).sum()
+    torch.testing.assert_close(general, first * (1 - EPS / (squared + EPS)))
+    assert not torch.equal(first, general)
+
+
+def test_gamma_lets_no_gradient_through():
+    torch.manual_seed(0)
+    memory = AssociativeMemory(6, 4).double()
+    tokens = torch.randn(1, 2, 6, dtype=torch.float64, requires_grad=True)
+    A = torch.zeros(1, 24, 6).double()
+    z = torch.rand(1, 24, dtype=torch.float64, requires_grad=True)
+    _, after = memory.write(tokens, A, z, torch.tensor([False]))
+    (grad,) = torch.autograd.grad(after.sum(), z)
+    torch.testing.assert_close(grad, torch.ones_like(grad))
+
+
+def _single_key_memory(scale: float) -> tuple[AssociativeMemory, Tensor]:
+    """Values are free of keys: the first half of a token is the key's, the second the value's."""
+    torch.manual_seed(0)
+    memory = AssociativeMemory(8, 4).double()
+    with torch.no_grad():
+        memory.key.weight[:, 4:] = 0
+        torch.nn.init.normal_(memory.key.weight[:, :4])
+        memory.query.weight.copy_(memory.key.weight)
+        memory.value.weight.zero_()
+        memory.value.weight[4:, 4:] = torch.eye(4, dtype=torch.float64)
+        memory.beta.weight.zero_()
+        memory.beta.bias.fill_(60.0)  # sigmoid is 1 to the last bit
+    tokens = torch.randn(1, 2, 8, dtype=torch.float64)
+    tokens[..., :4] = tokens[:, :1, :4] * scale
+    return memory, tokens
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_writing_a_key_again_replaces_its_value(scale: float):
+    memory, tokens = _single_key_memory(scale)
+    old, new = tokens[:, :1], tokens[:, 1:]
+    A, z = torch.zeros(1, 24, 8).double(), torch.zeros(1, 24).double()
+    A, z = memory.write(old, A, z, torch.tensor([True]))
+    A, z = memory.write(new, A, z, torch.tensor([False]))
+    probe = new.clone()
+    probe[..., 4:] = 0
+    got = (memory.read(probe, A, z) - probe)[0, 0, 4:]
+    # With k the key's features, d = |k|^2 + eps, and gamma = 0 at the second write:
+    # A = k (v_new + (1 - |k|^2 / d) v_old), z = k, so the error is eps / d of each value.
+    squared = float((dpfp(memory.key(probe)) ** 2).sum().detach())
+    share, error = squared / (squared + EPS), EPS / (squared + EPS)
+    expected = share * (new + error * old)[0, 0, 4:]
+    torch.testing.assert_close(got, expected, rtol=1e-8, atol=1e-12)
+    assert float((got - new[0, 0, 4:]).abs().max()) <= 2 * error * float(tokens.abs().max()) + 1e-12
+    if scale == 1.0:
+        torch.testing.assert_close(got, new[0, 0, 4:], rtol=1e-4, atol=1e-4)
+
+
+def test_z_does_not_grow_when_a_key_is_written_again():
+    memory, tokens = _single_key_memory(1.0)
+    A, z = torch.zeros(1, 24, 8).double(), torch.zeros(1, 24).double()
+    A, z1 = memory.write(tokens[:, :1], A, z, torch.tensor([True]))
+    _, z2 = memory.write(tokens[:, 1:], A, z1, torch.tensor([False]))
+    torch.testing.assert_close(z2, z1)
+
+
+def test_an_empty_memory_reads_exactly_nothing():
+    memory = AssociativeMemory(6, 4)
+    x = torch.randn(2, 5, 6)
+    assert torch.equal(memory.read(x, torch.zeros(2, 24, 6), torch.zeros(2, 24)), x)
+
+
+def test_writes_stay_in_float32_under_bfloat16_autocast_and_for_bfloat16_tokens():
+    torch.manual_seed(0)
+    memory = AssociativeMemory(16, 4)
+    tokens = torch.randn(1, 3, 16)
+    state = torch.randn(1, 24, 16), torch.rand(1, 24) * 300, torch.tensor([False])
+    expected = memory.write(tokens, *state)
+    with torch.autocast("cpu", torch.bfloat16):
+        got = memory.write(tokens, *state)
+    assert got[0].dtype == torch.float32
+    assert torch.equal(got[0], expected[0]) and torch.equal(got[1], expected[1])
+
+
+def test_a_16_bit_read_is_within_two_percent():
+    torch.manual_seed(0)
+    memory = AssociativeMemory(32, 8)
+    A, z = torch.zeros(1, 48, 32), torch.zeros(1, 48)
+    A, z = memory.write(torch.randn(1, 4, 32), A, z, torch.tensor([True]))
+    x = torch.randn(1, 9, 32)
+    exact = memory.read(x, A, z) - x
+    half = memory.read(x.bfloat16(), A, z).float() - x.bfloat16().float()
+    assert float((half - exact).norm() / (exact + x).norm()) < 0.02

@@ -1,0 +1,55 @@
+"""`python -m training COMMAND`: make and convert what models are made of."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from armt_core.errors import RecollectError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; 0 all well, 1 it failed and said why, 2 wrong usage."""
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    convert = commands.add_parser(
+        "convert", help="a model folder from a sentence-transformers BERT, with fresh memory"
+    )
+    convert.add_argument("source", type=Path, help="folder with the original model")
+    convert.add_argument("output", type=Path, help="model folder to write")
+    convert.add_argument("--memory-tokens", type=int, default=16, metavar="M")
+    convert.add_argument("--memory-dim", type=int, default=32, metavar="D")
+    convert.add_argument("--seed", type=int, default=0)
+
+    tokenizer = commands.add_parser(
+        "tokenizer", help="train a SentencePiece vocabulary on text files"
+    )
+    tokenizer.add_argument("text", type=Path, nargs="+", help="UTF-8 text files")
+    tokenizer.add_argument("--output", type=Path, required=True, help="folder to write")
+    tokenizer.add_argument("--vocabulary", type=int, default=8000, metavar="N")
+
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == "convert":
+            from training.convert import convert_sentence_transformer
+
+            convert_sentence_transformer(
+                options.source,
+                options.output,
+                memory_tokens=options.memory_tokens,
+                memory_dim=options.memory_dim,
+                seed=options.seed,
+            )
+        else:
+            from training.tokenizer import train_tokenizer
+
+            train_tokenizer(options.text, options.output, options.vocabulary)
+    except (RecollectError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"wrote {options.output}", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
