@@ -10,6 +10,7 @@ from threading import Lock
 
 import numpy as np
 
+from app.memories import Memories
 from app.results import Answer, Citation, FoundPassage, Memory, MemoryAnswer
 from app.searching import Method, Scope, Scored, Searcher, found_passage
 from app.support import Calibration, QuestionWords, best_sentence, features, load_calibration
@@ -56,6 +57,11 @@ class Answerer:
         """
         folder = Path(model_folder or DEFAULT_MODEL)
         return cls(library, open_reader(folder), load_calibration(folder))
+
+    @property
+    def memories(self) -> Memories:
+        """The opened memories, shared by everything that asks through this answerer."""
+        return self._searcher.memories
 
     @property
     def answers_from_memory(self) -> bool:

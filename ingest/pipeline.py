@@ -211,8 +211,15 @@ def _read_claimed(
         kind: Outcome = "continued"
     else:
         kind = "reread" if any(v.is_current for v in others) else "added"
+    report = _report(path, kind, outcome.version)
+    if outcome.other_conditions is not None:
+        remark = (
+            f"continued a reading made with {outcome.other_conditions}, now {model.conditions}: "
+            "not bit for bit the memory of one reading"
+        )
+        report = replace(report, reason="; ".join(filter(None, [report.reason, remark])))
     return replace(
-        _report(path, kind, outcome.version),
+        report,
         segments_read=outcome.segments_read,
         seconds=time.perf_counter() - started,
     )

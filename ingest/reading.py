@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from armt_core.document_model import DocumentModel
+from armt_core.errors import DamagedSnapshot
 from armt_core.memory import MemoryState
 from armt_core.snapshot import load_snapshot, snapshot_bytes
 from ingest.checkpoints import is_checkpoint, kept
@@ -28,11 +29,16 @@ HEARTBEAT_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class ReadOutcome:
-    """continued_at: segments that were not read again. segments_read: by this reading."""
+    """continued_at: segments that were not read again. segments_read: by this reading.
+
+    other_conditions: those of the checkpoint gone on from, if they are not today's; the
+    memory is then not bit for bit that of one undisturbed reading.
+    """
 
     version: Version
     continued_at: int
     segments_read: int
+    other_conditions: str | None
 
 
 def read_document(
@@ -61,13 +67,15 @@ def read_document(
         len(passages),
         unknown_ratio(model.tokenizer, passages),
     )
-    start = parsed.segments_read
-    if start == 0 and inherit:
-        start = _inherit(passages, parsed, claim, library, model)
-    memory = _memory_after(start, parsed, library, model)
+    if parsed.segments_read == 0 and inherit:
+        _inherit(passages, parsed, claim, library, model)
+    start, memory, conditions = _resume(parsed.id, claim, library, model)
     _read(passages, start, memory, parsed, claim, library, model, progress)
     library.finish(parsed.id, claim)
-    return ReadOutcome(library.version(parsed.id), start, len(passages) - start)
+    same = start in (0, len(passages)) or conditions == model.conditions
+    return ReadOutcome(
+        library.version(parsed.id), start, len(passages) - start, None if same else conditions
+    )
 
 
 def _read(
@@ -109,7 +117,8 @@ def _checkpoint(
     library: Library,
     model: DocumentModel,
 ) -> None:
-    snapshot = NewSnapshot(done, model.fingerprint, snapshot_bytes(memory, model.fingerprint))
+    data = snapshot_bytes(memory, model.fingerprint)
+    snapshot = NewSnapshot(done, model.fingerprint, data, model.conditions)
     library.checkpoint(version.id, claim, pending, snapshot, kept(done, total))
 
 
@@ -119,31 +128,47 @@ def _inherit(
     claim: Claim,
     library: Library,
     model: DocumentModel,
-) -> int:
-    """Takes over what an older reading of this document shares with it; segments taken."""
+) -> None:
+    """Takes over what an older reading of this document shares with it."""
     older = [
         v
         for v in library.versions(version.document_id)
         if v.id != version.id and v.is_current and v.fingerprint == model.fingerprint
     ]
     if not older:
-        return 0
+        return
     same = 0
     for new, old in zip(passages, library.passages_of(older[0].id), strict=False):
         if (new.page, new.start, new.end, new.text) != (old.page, old.start, old.end, old.text):
             break
         same += 1
-    return library.inherit(version.id, claim, older[0].id, same) if same else 0
+    if same:
+        library.inherit(version.id, claim, older[0].id, same)
 
 
-def _memory_after(
-    segments: int, version: Version, library: Library, model: DocumentModel
-) -> MemoryState:
-    if segments == 0:
-        return model.model.empty_memory()
-    snapshot = library.snapshot_at_or_before(version.id, segments)
-    assert snapshot is not None and snapshot.segments_read == segments
-    return load_snapshot(snapshot.data, model.config, model.fingerprint).to(model.model.device)
+def _resume(
+    version_id: int, claim: Claim, library: Library, model: DocumentModel
+) -> tuple[int, MemoryState, str]:
+    """Segments read, the memory after them, and the conditions it was made under.
+
+    From the last sound checkpoint; a damaged one is passed over with a warning, and
+    what was read after the sound one is read again.
+    """
+    read = library.version(version_id).segments_read
+    for info in reversed(library.snapshots(version_id)):
+        try:
+            snapshot = library.snapshot_at_or_before(version_id, info.segments_read)
+            assert snapshot is not None
+            memory = load_snapshot(snapshot.data, model.config, model.fingerprint)
+        except DamagedSnapshot as error:
+            log.warning("%s It is passed over.", error)
+            continue
+        if info.segments_read < read:
+            library.rewind(version_id, claim, info.segments_read)
+        return info.segments_read, memory.to(model.model.device), snapshot.conditions
+    if read:
+        library.rewind(version_id, claim, 0)
+    return 0, model.model.empty_memory(), model.conditions
 
 
 def _new_passage(passage: TextPassage, vector: np.ndarray) -> NewPassage:

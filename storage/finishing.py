@@ -151,6 +151,7 @@ def _copy_snapshots(session: Session, older: VersionRow, version: VersionRow, se
                     segments_read=row.segments_read,
                     sha256=row.sha256,
                     fingerprint=row.fingerprint,
+                    conditions=row.conditions,
                     data=row.data,
                 )
             )

@@ -103,6 +103,7 @@ class Readings(Store):
                     segments_read=snapshot.segments_read,
                     sha256=hashlib.sha256(snapshot.data).hexdigest(),
                     fingerprint=snapshot.fingerprint,
+                    conditions=snapshot.conditions,
                     data=snapshot.data,
                 )
             )

@@ -65,11 +65,15 @@ class Passage:
 
 @dataclass(frozen=True)
 class NewSnapshot:
-    """A memory after `segments_read` segments, as bytes; the library computes the hash."""
+    """A memory after `segments_read` segments, as bytes; the library computes the hash.
+
+    `conditions` says what decides its last bits: device, dtype, threads.
+    """
 
     segments_read: int
     fingerprint: str
     data: bytes = field(repr=False)
+    conditions: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,7 @@ class Snapshot:
     sha256: str
     fingerprint: str
     data: bytes = field(repr=False)
+    conditions: str = ""
 
 
 @dataclass(frozen=True)

@@ -50,4 +50,11 @@ class Snapshots(Store):
                     f"{row.segments_read} segments is damaged: its bytes do not match their "
                     f"SHA-256. Make it again with: python -m app reread {version.document_id}"
                 )
-            return Snapshot(version_id, row.segments_read, row.sha256, row.fingerprint, row.data)
+            return Snapshot(
+                version_id,
+                row.segments_read,
+                row.sha256,
+                row.fingerprint,
+                row.data,
+                row.conditions,
+            )

@@ -18,6 +18,8 @@ class Base(DeclarativeBase):
 
 
 class DocumentRow(Base):
+    """What stays the same while the bytes of a file change."""
+
     __tablename__ = "document"
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -80,6 +82,8 @@ class AliasRow(Base):
 
 
 class PageRow(Base):
+    """The stored text of a page: every offset counts characters of it."""
+
     __tablename__ = "page"
 
     version_id: Mapped[int] = mapped_column(
@@ -114,6 +118,8 @@ class PassageRow(Base):
 
 
 class SnapshotRow(Base):
+    """A memory after `segments_read` segments, and what it was computed with."""
+
     __tablename__ = "snapshot"
     __table_args__ = (UniqueConstraint("version_id", "segments_read", name="snapshot_place"),)
 
@@ -122,10 +128,13 @@ class SnapshotRow(Base):
     segments_read: Mapped[int]
     sha256: Mapped[str]
     fingerprint: Mapped[str]
+    conditions: Mapped[str]
     data: Mapped[bytes]
 
 
 class ConversationRow(Base):
+    """A conversation; its messages go with it."""
+
     __tablename__ = "conversation"
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -135,6 +144,8 @@ class ConversationRow(Base):
 
 
 class MessageRow(Base):
+    """One turn of a conversation, in order of id."""
+
     __tablename__ = "message"
     __table_args__ = (
         Index("message_conversation", "conversation_id", "id"),

@@ -476,7 +476,7 @@ def change(library, statement):
         ("DELETE FROM snapshot WHERE segments_read = 3", "final memory is missing"),
         ("UPDATE snapshot SET sha256 = 'x' WHERE segments_read = 2", "after 2 segments is damaged"),
         (
-            "INSERT INTO snapshot VALUES(99, 99, 1, 'x', 'x', x'00')",
+            "INSERT INTO snapshot VALUES(99, 99, 1, 'x', 'x', '', x'00')",
             "belongs to nothing in",
         ),
         (

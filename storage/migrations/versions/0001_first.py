@@ -43,6 +43,7 @@ def upgrade() -> None:
         sa.Column("segments_read", sa.Integer, nullable=False),
         sa.Column("sha256", sa.String, nullable=False),
         sa.Column("fingerprint", sa.String, nullable=False),
+        sa.Column("conditions", sa.String, nullable=False),
         sa.Column("data", sa.LargeBinary, nullable=False),
         sa.UniqueConstraint("version_id", "segments_read", name="snapshot_place"),
     )

@@ -1,0 +1,103 @@
+"""What the page needs of library, model and files; knows no Gradio."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from ingest.child import ParserPool
+
+from app.answering import Answerer
+from app.results import Answer, Citation, Memory
+from armt_core.errors import ParseError
+from ingest.limits import ParseLimits
+from ingest.pipeline import FileReport, ingest_paths
+from storage.records import Document, Page
+
+log = logging.getLogger(__name__)
+
+#: Pixels a point of a drawn page (72 points an inch).
+SCALE = 1.6
+
+
+class Service:
+    """One library and one model behind the page; safe to use from several threads."""
+
+    def __init__(self, answerer: Answerer) -> None:
+        self.answerer = answerer
+        self.library = answerer.library
+        self._pool = ParserPool(1, ParseLimits())
+
+    def __enter__(self) -> "Service":
+        self._pool.__enter__()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._pool.__exit__(None, None, None)
+
+    def documents(self) -> list[Document]:
+        """Everything in the library, by title."""
+        return self.library.documents()
+
+    def ready(self) -> list[Document]:
+        """The documents that can be asked."""
+        return [d for d in self.documents() if d.state == "ready" and d.segments_read]
+
+    def add(
+        self,
+        files: Sequence[Path],
+        progress: Callable[[Path, int, int], None],
+        passwords: Sequence[str] = (),
+    ) -> Iterator[FileReport]:
+        """Reads dropped files into the library; a report for each as it is done."""
+        return ingest_paths(
+            files,
+            self.library,
+            self.answerer.model,
+            passwords=passwords,
+            retry_failed=True,
+            progress=progress,
+        )
+
+    def load(self, documents: Sequence[str]) -> tuple[int, int]:
+        """Opens the memories of documents (ids) ahead; segments they have read, and bytes."""
+        chosen = [self.library.document(name) for name in documents]
+        states = [self.answerer.memories.of(document) for document in chosen]
+        size = sum(
+            s.associations.numel() * s.associations.element_size()
+            + s.normalizer.numel() * s.normalizer.element_size()
+            for s in states
+        )
+        return sum(document.segments_read for document in chosen), size
+
+    def ask(
+        self,
+        question: str,
+        documents: Sequence[str] | None,
+        as_of_page: int | None,
+        memory: Memory,
+    ) -> Answer:
+        """As Answerer.ask."""
+        return self.answerer.ask(
+            question, documents=documents or None, as_of_page=as_of_page, memory=memory
+        )
+
+    def page(self, citation: Citation) -> Page:
+        """The cited page as stored."""
+        return self.library.page(citation.document_id, citation.page)
+
+    def drawn(self, citation: Citation) -> bytes | None:
+        """The cited page of a PDF as PNG with the quote marked; None where there is nothing to draw.
+
+        None too if the original was not kept, or needs a password that is not kept.
+        """
+        document = self.library.document(citation.document_id)
+        original = self.library.original_path(document.sha256)
+        if document.format != "pdf" or original is None:
+            return None
+        try:
+            return self._pool.draw(
+                original, citation.page, boxes_for=(citation.start, citation.end), scale=SCALE
+            ).result()
+        except ParseError as error:
+            log.warning("%s, page %d cannot be drawn: %s", document.title, citation.page, error)
+            return None

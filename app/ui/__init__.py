@@ -1,0 +1,1 @@
+"""The page in the browser (Gradio): callbacks translate, the services know no Gradio."""
