@@ -9,14 +9,14 @@ from ingest.runs import RunBuilder
 _SPACES = "\t\v\f\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 # Latin and Armenian ligatures and the Arabic presentation forms of one letter or two.
 _LIGATURES = "\ufb00-\ufb06\ufb13-\ufb17\ufb50-\ufbb1\ufbd3-\ufd3d\ufe70-\ufefc"
-# Soft hyphen, zero-width space, word joiner, byte order mark, direction marks and
+# Zero-width space, word joiner, byte order mark, direction marks and
 # controls. The zero-width joiners stay: Persian, Indic scripts and emoji need them.
-_INVISIBLE = (
-    "\x00-\x08\x0e-\x1b\x7f\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
+_INVISIBLE = "\x00-\x08\x0e-\x1b\x7f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
+# In a PDF it was printed at a line end (see pdf_text); in text it only says where it may.
+_SOFT_HYPHEN = "\u00ad"
+_SPECIAL = re.compile(
+    rf"[ {_SPACES}]{{2,}}|[{_SPACES}]|[{_LIGATURES}]|[{_INVISIBLE}]+|{_SOFT_HYPHEN}"
 )
-# PDFium's mark of a hyphen that divides a word at a line end (see pdf_files).
-DIVIDED = "\ufffe"
-_SPECIAL = re.compile(rf"[ {_SPACES}]{{2,}}|[{_SPACES}]|[{_LIGATURES}]|[{_INVISIBLE}]+|{DIVIDED}")
 _WIDE = re.compile(
     "[\u2e80-\u303f\u3041-\u30ff\u3105-\u312f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
     "\uff01-\uff60\U00020000-\U0003ffff]"
@@ -33,11 +33,11 @@ def keep_mended(
     text: str,
     start: int,
     end: int,
-    divided: Callable[[int], str] = lambda _: "-",
+    divided: Callable[[int], str] = lambda _: "",
 ) -> None:
     """Append `text[start:end]` with its odd characters mended.
 
-    `divided(i)` says what to put for PDFium's hyphen mark at `text[i]`.
+    `divided(i)` says what to put for the soft hyphen at `text[i]`.
     """
     for found in _SPECIAL.finditer(text, start, end):
         builder.keep(start, found.start())
@@ -48,7 +48,7 @@ def keep_mended(
 
 def _mended(found: re.Match[str], divided: Callable[[int], str]) -> str:
     character = found[0][0]
-    if character == DIVIDED:
+    if character == _SOFT_HYPHEN:
         return divided(found.start())
     if character.isspace():
         return " "

@@ -61,7 +61,7 @@ def clean_document(document: ParsedDocument) -> list[CleanPage]:
         kept = [line for index, line in enumerate(page) if index not in dropped]
         width = _typical_width(text, kept) if is_pdf else _USUAL_WIDTH
         join = partial(words.join, text, number)
-        clean.append(_clean_page(text, kept, _SHORT * width, join))
+        clean.append(_clean_page(text, kept, width, join, is_pdf))
     return clean
 
 
@@ -80,7 +80,8 @@ def _lines(text: str) -> list[_Line]:
 
 
 def _width(text: str, line: _Line) -> int:
-    length = line.end - line.start
+    # In a PDF a soft hyphen is where a line ended and the next one was put on to it.
+    length = line.end - max(line.start, text.rfind("\u00ad", line.start, line.end) + 1)
     return 2 * length if is_wide(text[line.end - 1]) else length
 
 
@@ -91,12 +92,12 @@ def _typical_width(text: str, lines: Sequence[_Line]) -> int:
 
 
 def _clean_page(
-    text: str, lines: Sequence[_Line], short: float, join: Callable[[int, int], str]
+    text: str, lines: Sequence[_Line], width: int, join: Callable[[int, int], str], is_pdf: bool
 ) -> CleanPage:
     builder = RunBuilder(text)
 
     def divided(mark: int) -> str:
-        return join(mark, mark + 1)
+        return join(mark, mark + 1) if is_pdf else ""
 
     for index, line in enumerate(lines):
         following = lines[index + 1] if index + 1 < len(lines) else None
@@ -111,7 +112,7 @@ def _clean_page(
                 builder.replace(line.end - 1, line.end, hyphen)
         else:
             keep_mended(builder, text, line.start, line.end, divided)
-            builder.replace(line.end, following.start, _glue(text, line, following, short))
+            builder.replace(line.end, following.start, _glue(text, line, following, width))
     return builder.build()
 
 
@@ -126,12 +127,14 @@ def _is_divided(text: str, line: _Line, following: _Line) -> bool:
     )
 
 
-def _glue(text: str, line: _Line, following: _Line, short: float) -> str:
+def _glue(text: str, line: _Line, following: _Line, usual_width: int) -> str:
     """What stands between two lines: a paragraph's end, a space, or (Chinese) nothing."""
     last, first = text[line.end - 1], text[following.start]
     if following.after_blank or _LIST_ITEM.match(text, following.start, following.end):
         return "\n"
     width = _width(text, line)
-    if width > _UNWRAPPED or (width < short and not first.islower() and last not in ",;、，"):
+    if width > max(_UNWRAPPED, 2 * usual_width):
+        return "\n"
+    if width < _SHORT * usual_width and not first.islower() and last not in ",;、，":
         return "\n"
     return "" if is_wide(last) and is_wide(first) else " "

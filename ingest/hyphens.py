@@ -8,11 +8,12 @@ before counts as elsewhere, so that a file that grows keeps its cleaned beginnin
 import re
 from collections.abc import Iterable, Sequence
 
-# Hyphen-minus, hyphen, soft hyphen, and the two forms of PDFium's mark of a divided word.
-HYPHENS = "-\u2010\u00ad\ufffe\x02"
+# Hyphen-minus, hyphen, and soft hyphen, which in a PDF is also PDFium's mark of a divided
+# word and has the rest of it behind it without a line end (see pdf_text).
+HYPHENS = "-\u2010\u00ad"
 _LEFT = r"[^\W\d_]{1,40}(?:[-\u2010][^\W\d_]{1,40}){0,6}"
 _DIVIDED = re.compile(
-    rf"(?<![^\W\d_])({_LEFT})(?:[-\u2010][ \t\r]*\n|[\u00ad\ufffe\x02][ \t\r]*\n?)"
+    rf"(?<![^\W\d_])({_LEFT})(?:[-\u2010][ \t\r]*\n|\u00ad[ \t\r]*\n?)"
     r"[ \t]*([^\W\d_]{1,40})"
 )
 _LEFT_END = re.compile(rf"(?<![^\W\d_]){_LEFT}\Z")
@@ -39,7 +40,7 @@ class DividedWords:
     @staticmethod
     def _wanted(texts: Sequence[str]) -> set[str]:
         """Both spellings of every word that may have been divided."""
-        wanted = set()
+        wanted: set[str] = set()
         for text in texts:
             for left, right in _DIVIDED.findall(text):
                 left, right = left.replace("\u2010", "-").lower(), right.lower()

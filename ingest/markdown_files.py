@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ingest.characters import is_wide
 from ingest.markdown_inline import keep_inline
-from ingest.parsed import ParsedDocument
+from ingest.parsed import ParsedDocument, title_from_name
 from ingest.runs import CleanPage, RunBuilder
 from ingest.text_files import read_text
 from storage.records import Page
@@ -32,7 +32,7 @@ _NUMBERED = re.compile(r"[ \t]*\d{1,9}[.)][ \t]")
 def parse_markdown(path: Path) -> ParsedDocument:
     """One page 0 without a label; the title is the first `# heading`, else the file's stem."""
     text = read_text(path)
-    return ParsedDocument(_title(text) or path.stem, "markdown", (Page(0, None, text),))
+    return ParsedDocument(_title(text) or title_from_name(path), "markdown", (Page(0, None, text),))
 
 
 def _title(text: str) -> str | None:

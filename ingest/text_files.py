@@ -16,7 +16,7 @@ from ingest.encodings import (
     decode_legacy,
     decode_utf16_without_mark,
 )
-from ingest.parsed import ParsedDocument
+from ingest.parsed import ParsedDocument, title_from_name
 from storage.records import Page
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ def parse_text(path: Path) -> ParsedDocument:
     if len(parts) > 1 and not parts[-1].strip():
         parts.pop()  # a form feed that ends the last page opens no new one
     pages = tuple(Page(number, None, part) for number, part in enumerate(parts))
-    return ParsedDocument(path.stem, "text", pages)
+    return ParsedDocument(title_from_name(path), "text", pages)
 
 
 def _decode(data: bytes, name: str) -> str | None:

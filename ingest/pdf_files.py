@@ -1,0 +1,134 @@
+"""PDF: pages, labels and title through PDFium, with pypdf as the second opinion.
+
+PDFium is more than ten times as fast and mends most damage. pypdf reads what PDFium
+refuses, single pages included, and titles that stand in XMP metadata alone. Offsets of
+text that came from pypdf have no boxes: such a page is one that PDFium cannot draw.
+"""
+
+import logging
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pypdfium2 as pdfium
+import pypdfium2.raw as pdfium_c
+
+from armt_core.errors import LimitExceeded, ParseError, PasswordNeeded
+from ingest.limits import ParseLimits
+from ingest.parsed import ParsedDocument, storable, title_from_name
+from ingest.pdf_second import SecondOpinion
+from ingest.pdf_text import load_page, load_textpage, page_text
+from storage.records import Page
+
+logger = logging.getLogger(__name__)
+
+_XMP_BYTES = 50_000_000  # of a file; a larger one is not opened again for its title
+_LONGEST_TITLE = 300
+_FILE_NAME = re.compile(
+    r"\S*[^\s.]\.(?:pdf|docx?|dotx?|odt|rtf|txt|html?|xml|tex|dvi|e?ps|pptx?|xlsx?|indd|qxd|pmd|p65"
+    r"|fm|pub|cdr|ai|wpd|wps|md|jpe?g|png|tiff?|vsdx?|dwg)"
+    r"|.*[/\\].*\.\w{2,4}",
+    re.IGNORECASE,
+)
+_NO_TITLE = re.compile(
+    r"(?:microsoft (?:word|powerpoint|excel|office)|powerpoint)\b.*|untitled\W*\w{0,8}"
+    r"|(?:title|unbenannt|sans titre|sin t[ií]tulo|document|dokument|layout|presentation|slide"
+    r"|print|scan|scanned document|new document|no title|none|null|book|cover|body)[\s_-]*\d*",
+    re.IGNORECASE,
+)
+
+
+def parse_pdf(path: Path, passwords: Sequence[str], limits: ParseLimits) -> ParsedDocument:
+    """The title and pages of a PDF; a page of white space alone needs OCR.
+
+    Raises PasswordNeeded, LimitExceeded or, if neither library finds a page, ParseError.
+    """
+    second = SecondOpinion(path, passwords)
+    try:
+        pdf = open_pdf(path, passwords)
+    except PasswordNeeded:
+        raise
+    except ParseError as error:
+        logger.warning("%s; trying pypdf", error)
+        return _from_second(path, second, limits)
+    try:
+        _check_pages(path, len(pdf), limits)
+        pages: list[Page] = []
+        characters = 0
+        for number in range(len(pdf)):
+            text = _text_of(pdf, number, path, second)
+            characters += len(text)
+            if characters > limits.characters:
+                raise LimitExceeded(
+                    f"{path.name} has more than the {limits.characters} characters allowed"
+                )
+            label = storable(pdf.get_page_label(number)) or None
+            pages.append(Page(number, label, text, needs_ocr=not text.strip()))
+        title = good_title(pdf.get_metadata_value("Title"))
+    finally:
+        pdf.close()
+    if title is None and path.stat().st_size <= _XMP_BYTES:
+        title = good_title(second.xmp_title())
+    return ParsedDocument(title or title_from_name(path), "pdf", tuple(pages))
+
+
+def open_pdf(path: Path, passwords: Sequence[str]) -> Any:
+    """The document as pypdfium2 has it, opened with the first password that fits.
+
+    Raises PasswordNeeded, or ParseError if PDFium cannot open it or finds no page.
+    """
+    for password in (None, *passwords):
+        try:
+            return pdfium.PdfDocument(path, password=password)
+        except pdfium.PdfiumError as error:
+            if error.err_code != pdfium_c.FPDF_ERR_PASSWORD:
+                raise ParseError(f"{path.name} is not a PDF that can be opened: {error}") from error
+    tried = f"none of the {len(passwords)} passwords given opens it" if passwords else "give one"
+    raise PasswordNeeded(f"{path.name} is encrypted and needs a password; {tried}")
+
+
+def good_title(title: str | None) -> str | None:
+    """The title from metadata if it looks like one, else None."""
+    plain = " ".join(storable(title or "").split())
+    if (
+        not any(character.isalpha() for character in plain)
+        or len(plain) > _LONGEST_TITLE
+        or _NO_TITLE.fullmatch(plain)
+        or _FILE_NAME.fullmatch(plain)
+    ):
+        return None
+    return plain
+
+
+def _text_of(pdf: Any, number: int, path: Path, second: SecondOpinion) -> str:
+    try:
+        page = load_page(pdf, number)
+        textpage = load_textpage(page)
+        text = page_text(textpage)
+        textpage.close()
+        page.close()
+    except pdfium.PdfiumError as error:
+        logger.warning("%s, page %d: %s; trying pypdf", path.name, number, error)
+        return storable(second.page_text(number))
+    return text
+
+
+def _from_second(path: Path, second: SecondOpinion, limits: ParseLimits) -> ParsedDocument:
+    count = second.page_count()
+    if count == 0:
+        raise ParseError(f"{path.name} is damaged or has no pages: no page of it can be read")
+    _check_pages(path, count, limits)
+    labels = second.labels()
+    pages = []
+    for number in range(count):
+        text = storable(second.page_text(number))
+        label = storable(labels[number]) or None if number < len(labels) else None
+        pages.append(Page(number, label, text, needs_ocr=not text.strip()))
+    title = good_title(second.title()) or good_title(second.xmp_title())
+    return ParsedDocument(title or title_from_name(path), "pdf", tuple(pages))
+
+
+def _check_pages(path: Path, count: int, limits: ParseLimits) -> None:
+    if count > limits.pages:
+        raise LimitExceeded(f"{path.name} has {count} pages; {limits.pages} are allowed")
