@@ -51,14 +51,12 @@ def clean_document(document: ParsedDocument) -> list[CleanPage]:
         [
             [text[line.start : line.end] for line in page]
             for text, page in zip(texts, lines, strict=True)
-        ]
-        if len(texts) > 1
-        else []
+        ],
+        [page.label for page in document.pages],
     )
     clean = []
     for number, (text, page) in enumerate(zip(texts, lines, strict=True)):
-        dropped = furniture[number] if furniture else set()
-        kept = [line for index, line in enumerate(page) if index not in dropped]
+        kept = [line for index, line in enumerate(page) if index not in furniture[number]]
         width = _typical_width(text, kept) if is_pdf else _USUAL_WIDTH
         join = partial(words.join, text, number)
         clean.append(_clean_page(text, kept, width, join, is_pdf))

@@ -5,7 +5,8 @@ furniture when the same line, numbers aside, stands at the top (or bottom) of at
 least three pages and of a third of all pages. A number in it must either stay the
 same or count up with the pages, so that the totals at the foot of three invoices
 are not taken for one. Where furniture says something (the title of a report), it is
-left standing once, where it comes first.
+left standing once, where it comes first. A page's outermost line that is nothing but
+the page's label is furniture too.
 """
 
 import re
@@ -26,26 +27,30 @@ _ROMAN_VALUES = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100, "d": 500, "m": 1000
 _Shape = tuple[str, tuple[int, ...]]
 
 
-def furniture_lines(pages: Sequence[Sequence[str]]) -> list[set[int]]:
+def furniture_lines(pages: Sequence[Sequence[str]], labels: Sequence[str | None]) -> list[set[int]]:
     """For each page, given as its lines that are not blank, the indices of furniture.
 
     Never all lines of a page. Furniture is an unbroken stretch from the edge inwards.
     """
-    dropped: list[set[int]] = [set() for _ in pages]
-    if len(pages) < _FEWEST_PAGES:
-        return dropped
+    dropped = [
+        {index for index in (0, len(lines) - 1) if label and lines and lines[index] == label}
+        for lines, label in zip(pages, labels, strict=True)
+    ]
     said: set[str] = set()
-    for edge in (1, -1):
+    for edge in (1, -1) if len(pages) >= _FEWEST_PAGES else ():
         shapes = [[_shape(line) for line in lines[::edge][:_DEPTH]] for lines in pages]
         repeated = _repeated(shapes)
         for number, page_shapes in enumerate(shapes):
             for depth, (text, numbers) in enumerate(page_shapes):
+                index = depth if edge == 1 else len(pages[number]) - 1 - depth
+                if index in dropped[number]:
+                    continue
                 if not any(key in repeated for key in _keys(text, numbers, number)):
                     break
                 if sum(letter.isalpha() for letter in text) >= _SAYS and text not in said:
                     said.add(text)
-                    continue
-                dropped[number].add(depth if edge == 1 else len(pages[number]) - 1 - depth)
+                else:
+                    dropped[number].add(index)
     return [
         lines if len(lines) < len(page) else set()
         for lines, page in zip(dropped, pages, strict=True)

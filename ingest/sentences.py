@@ -36,8 +36,8 @@ _NUMBERED = _words(
 # The end only where the next word begins a sentence.
 _OTHERS = _words(
     "inc ltd co corp llc jr sr ave blvd rd dept est approx etc ca bzw usw evtl ggf gest geb"
-    " jan feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu fri sat sun univ ed eds"
-    " trans repr suppl assoc bros cent max min vol"
+    " jan feb apr jun jul aug sep sept oct nov dec mon tue thu fri univ ed eds trans repr suppl"
+    " assoc bros"
 )
 _STARTERS = _words(
     "the a an this that these those it its he she they we i you his her their our there here"
@@ -105,7 +105,7 @@ def _period_ends(word: str, is_first: bool, next_word: str) -> bool:
         return False  # "1. Introduction"
     if plain in _TITLES:
         return False
-    if plain in _NUMBERED and (next_word[:1].isdigit() or len(next_word) == 1):
+    if plain in _NUMBERED and (next_word[:1].isdigit() or (len(next_word) == 1 and not starter)):
         return False
     if next_word.islower():
         return len(plain) > _LONGEST_SHORT_WORD and plain not in _OTHERS and "." not in word
