@@ -25,7 +25,7 @@ DOCUMENTS = 8
 #: Passages that each of words and vectors bring to the fusion.
 POOL = 200
 #: Share of the words in a fused score; the rest is the vectors'. From benchmarks/retrieval.py.
-WORDS_SHARE = 0.5
+WORDS_SHARE = 0.3
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,7 @@ class Searcher:
         """
         if k < 1:
             raise UsageError(f"k must be at least 1, not {k}.")
-        words = self._words(question, scopes) if method != "vectors" else {}
-        cosines = self._cosines(question, scopes)
+        words, cosines = self.scores(question, scopes)
         if method == "words":
             scores = words
         elif method == "vectors":
@@ -117,6 +116,12 @@ class Searcher:
             (passage, Scored(passage.id, score, cosines.get(passage.id, 0.0)))
             for passage, (_, score) in zip(passages, best, strict=True)
         ]
+
+    def scores(
+        self, question: str, scopes: Sequence[Scope]
+    ) -> tuple[dict[int, float], dict[int, float]]:
+        """BM25 of the passages that have its words, and the cosine of every passage, by id."""
+        return self._words(question, scopes), self._cosines(question, scopes)
 
     def _scope(self, document: Document, as_of_page: int | None, memory: Memory) -> Scope:
         state = self.memories.of(document, memory, as_of_page)
@@ -182,16 +187,17 @@ class Searcher:
         return [float(c) for c in vectors.astype(np.float32) @ query]
 
 
-def fuse(words: dict[int, float], cosines: dict[int, float]) -> dict[int, float]:
-    """One score a passage: WORDS_SHARE of its BM25 over the best BM25, and the rest its cosine.
+def fuse(
+    words: dict[int, float], cosines: dict[int, float], share: float = WORDS_SHARE
+) -> dict[int, float]:
+    """One score a passage: `share` of its BM25 over the best BM25, and the rest its cosine.
 
     Both scales are those of the question alone, so scores of one question compare.
     """
     top = max(words.values(), default=1.0)
     nearest = sorted(cosines, key=lambda number: -cosines[number])[:POOL]
     return {
-        number: WORDS_SHARE * words.get(number, 0.0) / top
-        + (1 - WORDS_SHARE) * cosines.get(number, 0.0)
+        number: share * words.get(number, 0.0) / top + (1 - share) * cosines.get(number, 0.0)
         for number in {*words, *nearest}
     }
 

@@ -4,11 +4,10 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from ingest.child import ParserPool
-
 from app.answering import Answerer
 from app.results import Answer, Citation, Memory
 from armt_core.errors import ParseError
+from ingest.child import ParserPool
 from ingest.limits import ParseLimits
 from ingest.pipeline import FileReport, ingest_paths
 from storage.records import Document, Page
@@ -86,9 +85,10 @@ class Service:
         return self.library.page(citation.document_id, citation.page)
 
     def drawn(self, citation: Citation) -> bytes | None:
-        """The cited page of a PDF as PNG with the quote marked; None where there is nothing to draw.
+        """The cited page of a PDF as PNG, the quote marked.
 
-        None too if the original was not kept, or needs a password that is not kept.
+        None for other formats, and if the original was not kept or cannot be drawn (it
+        may need a password, which is never kept).
         """
         document = self.library.document(citation.document_id)
         original = self.library.original_path(document.sha256)

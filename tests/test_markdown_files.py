@@ -48,10 +48,10 @@ def test_runs_lead_every_character_back_to_the_source():
     assert page.text == "A big title\nSome bold & link and more.\na b"
     for clean, stored, length in page.runs:
         assert page.text[clean : clean + length] == source[stored : stored + length]
-    for word, stored in [("bold", "bold"), ("&", "&amp;"), ("link and", "link](u)\nand")]:
+    for word, original in [("bold", "bold"), ("&", "&amp;"), ("link and", "link](u)\nand")]:
         at = page.text.index(word)
         start, end = to_page_span(page.runs, at, at + len(word))
-        assert source[start:end] == stored
+        assert source[start:end] == original
 
 
 def test_the_title_is_the_first_heading_and_else_the_name_of_the_file(tmp_path):

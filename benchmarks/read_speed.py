@@ -1,0 +1,131 @@
+"""Tokens a second of reading, against the plain backbone over the same segments.
+
+    python -m benchmarks.read_speed
+
+Everything in one process, one after the other, each the median of several runs:
+reading into memory (tokens in, vector and memory out), the backbone alone one segment
+at a time, the backbone alone at its best batch size, and the rate of a plain matrix
+product, which bounds them all.
+
+Axes: S segments, T tokens.
+"""
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from armt_core.document_model import DocumentModel
+from armt_core.pooling import mean_pool
+from armt_core.reading import read_sequential
+from benchmarks.results import machine, print_table, write_result
+from ingest.settings import open_reader
+
+BATCHES = (1, 2, 4, 8, 16, 32)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """1 if reading falls short of the share of the plain backbone given by --least."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.read_speed")
+    parser.add_argument("--segments", type=int, default=64, help="full segments to read")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--least", type=float, default=0.75, help="share of the plain speed")
+    options = parser.parse_args(arguments)
+
+    reader = open_reader()
+    generator = torch.Generator().manual_seed(0)
+    shape = (options.segments, reader.config.segment_tokens)
+    vocabulary = reader.config.backbone.vocab_size
+    segments = torch.randint(1000, vocabulary, shape, generator=generator)  # (S, T)
+    segments = segments.to(reader.model.device)
+
+    # Taken in turn, so that a slow moment of the machine falls on both.
+    times = _interleaved(
+        [partial(_plain, reader, segments, 1), partial(_read, reader, segments)], options.runs
+    )
+    tokens = segments.numel()
+    plain, read = tokens / times[0], tokens / times[1]
+    batches = {
+        size: tokens / _interleaved([partial(_plain, reader, segments, size)], 3)[0]
+        for size in BATCHES
+    }
+    best = max(batches, key=lambda b: batches[b])
+    rate = _matrix_rate(reader.model.backbone.dtype, reader.model.device)
+
+    rows = [
+        ["reading into memory", f"{read:,.0f}", f"{read / plain:.0%}"],
+        ["plain backbone, one segment at a time", f"{plain:,.0f}", "100%"],
+        [
+            f"plain backbone, batches of {best}",
+            f"{batches[best]:,.0f}",
+            f"{batches[best] / plain:.0%}",
+        ],
+    ]
+    print(f"{machine()}; {reader.conditions}; {options.segments} segments of {shape[1]} tokens")
+    print_table(["what", "tokens/s", "of plain"], rows)
+    print(f"matrix product, {reader.model.backbone.dtype}: {rate / 1e9:,.0f} GFLOP/s")
+    write_result(
+        "read_speed",
+        {
+            "conditions": reader.conditions,
+            "segments": options.segments,
+            "tokens_per_segment": shape[1],
+            "reading_tokens_per_second": round(read),
+            "plain_tokens_per_second": round(plain),
+            "share": round(read / plain, 3),
+            "best_batch": best,
+            "plain_best_batch_tokens_per_second": round(batches[best]),
+            "matrix_gflop_per_second": round(rate / 1e9),
+        },
+    )
+    if read / plain < options.least:
+        print(f"reading is slower than {options.least:.0%} of the plain backbone", file=sys.stderr)
+        return 1
+    return 0
+
+
+@torch.inference_mode()
+def _plain(reader: DocumentModel, segments: Tensor, batch: int) -> None:
+    """The transformers model itself, as an embedding service would run it."""
+    bert = reader.model.backbone.bert
+    for ids in segments.split(batch):
+        mean_pool(bert(input_ids=ids).last_hidden_state)
+
+
+@torch.inference_mode()
+def _read(reader: DocumentModel, segments: Tensor) -> None:
+    memory = reader.model.empty_memory()
+    for ids in segments:
+        reading = read_sequential(reader.model, ids[None, None], memory=memory)
+        mean_pool(reading.hidden[:, 0])
+        memory = reading.memory
+
+
+def _interleaved(what: list[Callable[[], None]], runs: int) -> list[float]:
+    """The median seconds of each, taken in turn; the first round is not counted."""
+    times: list[list[float]] = [[] for _ in what]
+    for run in range(runs + 1):
+        for index, call in enumerate(what):
+            start = time.perf_counter()
+            call()
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            if run:
+                times[index].append(time.perf_counter() - start)
+    return [statistics.median(t) for t in times]
+
+
+def _matrix_rate(dtype: torch.dtype, device: torch.device, n: int = 2048) -> float:
+    """Floating-point operations a second of an n x n product."""
+    a = torch.randn(n, n, device=device).to(dtype)
+    seconds = _interleaved([lambda: torch.matmul(a, a)], 9)[0]  # type: ignore[func-returns-value]
+    return 2 * n**3 / seconds
+
+
+if __name__ == "__main__":
+    sys.exit(main())

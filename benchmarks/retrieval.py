@@ -1,0 +1,168 @@
+"""Which page a question leads to: words, vectors and both, with memory and without.
+
+    python -m benchmarks.retrieval --data FOLDER
+
+FOLDER holds qa/squad-articles.jsonl.gz. Each article becomes a document whose pages are
+its paragraphs; a question is right if the first passage (or one of the first five) is on
+its paragraph. The share of words in the fusion is chosen on every second article
+(choosing) and reported on the others (report).
+"""
+
+import argparse
+import gzip
+import json
+import random
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from app import searching
+from app.results import Memory
+from app.searching import Searcher
+from armt_core.document_model import DocumentModel
+from benchmarks.results import print_table, write_result
+from ingest.pipeline import ingest_paths
+from ingest.settings import open_reader
+from storage.library import Library
+
+SHARES = [i / 20 for i in range(21)]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One question: the passages on its paragraph, and what words and vectors score."""
+
+    article: str
+    right: frozenset[int]
+    words: dict[int, float]
+    cosines: dict[int, float]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 when the tables are printed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.retrieval")
+    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--questions", type=int, default=1500)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    articles, questions = _load(options.data / "qa" / "squad-articles.jsonl.gz")
+    random.Random(options.seed).shuffle(questions)
+    questions = questions[: options.questions]
+    choosing = set(sorted(articles)[::2])
+
+    model = open_reader()
+    values: dict[str, object] = {"questions": len(questions), "articles": len(articles)}
+    with tempfile.TemporaryDirectory() as folder, Library(Path(folder, "library")) as library:
+        _ingest(articles, Path(folder), library, model)
+        for scope in ("inside", "across"):
+            memories: tuple[Memory, ...] = ("final", "empty")
+            for memory in memories:
+                asked = _ask(questions, library, model, memory, inside=scope == "inside")
+                chosen = [a for a in asked if a.article in choosing]
+                report = [a for a in asked if a.article not in choosing]
+                share = max(SHARES, key=lambda s: _recall(chosen, _fused(s), 1))
+                rows = _rows(report, share)
+                print(f"\n{scope} documents, {memory} memory, n = {len(report)}")
+                print_table(["method", "recall@1", "recall@5"], rows)
+                values[f"{scope}, {memory}"] = {
+                    "n": len(report),
+                    "best_share_of_words_when_choosing": share,
+                    **{row[0]: {"recall@1": row[1], "recall@5": row[2]} for row in rows},
+                }
+    write_result("retrieval", values)
+    return 0
+
+
+def _load(path: Path) -> tuple[dict[str, list[str]], list[tuple[str, str, int]]]:
+    """Articles as lists of paragraphs; answerable questions as (question, article, paragraph)."""
+    articles: dict[str, list[str]] = {}
+    places: dict[str, tuple[str, int]] = {}
+    questions = []
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        for row in map(json.loads, file):
+            # As a file name, which becomes the document's title.
+            title, context = row["title"].replace("/", "_"), row["context"].strip()
+            if context not in places:
+                places[context] = (title, len(articles.setdefault(title, [])))
+                articles[title].append(context)
+            if row["answers"]:
+                questions.append((row["question"], *places[context]))
+    return articles, questions
+
+
+def _ingest(
+    articles: dict[str, list[str]], folder: Path, library: Library, model: DocumentModel
+) -> None:
+    texts = folder / "texts"
+    texts.mkdir()
+    for title, paragraphs in articles.items():
+        (texts / f"{title}.txt").write_text("\f".join(paragraphs), encoding="utf-8")
+    for report in ingest_paths([texts], library, model, keep_originals=False):
+        assert report.outcome == "added", report
+
+
+def _ask(
+    questions: list[tuple[str, str, int]],
+    library: Library,
+    model: DocumentModel,
+    memory: Memory,
+    inside: bool,
+) -> list[Asked]:
+    searcher = Searcher(library, model)
+    documents = library.documents()
+    ids = {document.title: document.id for document in documents}
+    on_page: dict[tuple[str, int], set[int]] = {}
+    for document in documents:
+        for passage in library.passages(document.id):
+            on_page.setdefault((document.id, passage.page), set()).add(passage.id)
+    asked = []
+    for question, title, paragraph in questions:
+        document_id = ids[title]
+        scopes = searcher.scopes(question, [document_id] if inside else None, None, memory)
+        words, cosines = searcher.scores(question, scopes)
+        right = frozenset(on_page.get((document_id, paragraph), set()))
+        asked.append(Asked(title, right, words, cosines))
+    return asked
+
+
+def _recall(asked: list[Asked], score: Callable[[Asked], dict[int, float]], k: int) -> float:
+    hits = 0
+    for item in asked:
+        scores = score(item)
+        best = sorted(scores, key=lambda number: (-scores[number], number))[:k]
+        hits += bool(item.right & set(best))
+    return hits / len(asked)
+
+
+def _fused(share: float) -> Callable[[Asked], dict[int, float]]:
+    return lambda item: searching.fuse(item.words, item.cosines, share)
+
+
+def _reciprocal_ranks(item: Asked) -> dict[int, float]:
+    """Plain reciprocal rank fusion, for comparison."""
+    scores: dict[int, float] = {}
+    for source in (item.words, item.cosines):
+        ranked = sorted(source, key=lambda number: -source[number])
+        for rank, number in enumerate(ranked, 1):
+            scores[number] = scores.get(number, 0.0) + 1 / (60 + rank)
+    return scores
+
+
+def _rows(report: list[Asked], chosen: float) -> list[list[str]]:
+    methods: list[tuple[str, Callable[[Asked], dict[int, float]]]] = [
+        ("words (BM25)", lambda a: a.words),
+        ("vectors", lambda a: a.cosines),
+        ("reciprocal ranks of both", _reciprocal_ranks),
+        (f"hybrid as shipped (words {searching.WORDS_SHARE:.2f})", _fused(searching.WORDS_SHARE)),
+        (f"hybrid, share chosen ({chosen:.2f})", _fused(chosen)),
+    ]
+    return [
+        [name, f"{100 * _recall(report, how, 1):.1f}", f"{100 * _recall(report, how, 5):.1f}"]
+        for name, how in methods
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
