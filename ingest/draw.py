@@ -14,7 +14,7 @@ import pypdfium2.raw as pdfium_c
 from PIL import Image, ImageChops, ImageDraw
 
 from armt_core.errors import ParseError, UsageError
-from ingest.pdf_files import open_pdf
+from ingest.pdf_open import open_pdf
 from ingest.pdf_text import load_page, load_textpage
 
 _MOST_PIXELS = 40_000_000

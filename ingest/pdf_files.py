@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pypdfium2 as pdfium
-import pypdfium2.raw as pdfium_c
 
 from armt_core.errors import LimitExceeded, ParseError, PasswordNeeded
 from ingest.limits import ParseLimits
 from ingest.parsed import ParsedDocument, storable, title_from_name
+from ingest.pdf_open import open_pdf
 from ingest.pdf_second import SecondOpinion
 from ingest.pdf_text import load_page, load_textpage, page_text
 from storage.records import Page
@@ -71,21 +71,6 @@ def parse_pdf(path: Path, passwords: Sequence[str], limits: ParseLimits) -> Pars
     if title is None and path.stat().st_size <= _XMP_BYTES:
         title = good_title(second.xmp_title())
     return ParsedDocument(title or title_from_name(path), "pdf", tuple(pages))
-
-
-def open_pdf(path: Path, passwords: Sequence[str]) -> Any:
-    """The document as pypdfium2 has it, opened with the first password that fits.
-
-    Raises PasswordNeeded, or ParseError if PDFium cannot open it or finds no page.
-    """
-    for password in (None, *passwords):
-        try:
-            return pdfium.PdfDocument(path, password=password)
-        except pdfium.PdfiumError as error:
-            if error.err_code != pdfium_c.FPDF_ERR_PASSWORD:
-                raise ParseError(f"{path.name} is not a PDF that can be opened: {error}") from error
-    tried = f"none of the {len(passwords)} passwords given opens it" if passwords else "give one"
-    raise PasswordNeeded(f"{path.name} is encrypted and needs a password; {tried}")
 
 
 def good_title(title: str | None) -> str | None:

@@ -1,22 +1,23 @@
 """PDF: text by PDFium's own character indices, titles, labels, passwords, damage."""
 
 import io
+import re
 
 import pypdf
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 import pytest
 from pypdf.generic import ArrayObject, DictionaryObject, NameObject, NumberObject, TextStringObject
-from tests.pdf_makers import encrypted, pdf_bytes, pdf_by_hand, pdf_of_codes, rewritten, turned
-from tests.pdf_makers import written as write
 
 from armt_core.errors import LimitExceeded, ParseError, PasswordNeeded, UnsupportedFormat
-from ingest import pdf_files
+from ingest import pdf_files, pdf_open
 from ingest.cleaning import clean_document
 from ingest.limits import ParseLimits
 from ingest.parse import SUPPORTED, parse_file
 from ingest.pdf_files import good_title
 from ingest.pdf_text import load_page, load_textpage, page_text
+from tests.pdf_makers import encrypted, pdf_by_hand, pdf_bytes, pdf_of_codes, rewritten, turned
+from tests.pdf_makers import written as write
 
 PARAGRAPH = (
     "This is an exam-\nple of hyphen-\nation. A second sentence, which is longer, wraps over "
@@ -244,15 +245,37 @@ def test_a_file_with_an_owner_password_alone_opens_without(parse):
         lambda data: b"junk\r\n" * 50 + data,
         lambda data: data[: data.rindex(b"xref")],
         lambda data: data[:-200],
+        lambda data: data[:-40],
+        lambda data: data[: data.rindex(b"trailer") - 30],
         lambda data: data.replace(b"startxref", b"startxxxx"),
         lambda data: data.replace(b"xref\n0", b"xref\n9"),
         lambda data: data + b"\0" * 3000,
     ],
-    ids=["junk before", "no xref", "end missing", "no startxref", "wrong xref", "junk after"],
+    ids=[
+        "junk before",
+        "no xref",
+        "half a trailer",
+        "no end",
+        "half an xref",
+        "no startxref",
+        "wrong xref",
+        "junk after",
+    ],
 )
 def test_a_damaged_file_is_read_as_far_as_it_goes(parse, harm):
     pages = parse(harm(pdf_bytes("first page", "second page"))).pages
     assert [page.text for page in pages] == ["first page", "second page"]
+
+
+def test_of_a_file_that_was_cut_short_the_pages_that_are_left_are_read(parse):
+    data = rewritten(pdf_bytes("first page", "second page", "third page"))
+    start_of_last = [found.start() for found in re.finditer(rb"\d+ 0 obj", data)][-4]
+    pages = parse(data[:start_of_last]).pages
+    assert len(pages) == 3
+    assert pages[0].text == "first page"
+    lost = [page for page in pages if not page.text]
+    assert lost
+    assert all(page.needs_ocr for page in lost)
 
 
 def test_what_pdfium_refuses_pypdf_reads(parse, monkeypatch):
@@ -263,7 +286,7 @@ def test_what_pdfium_refuses_pypdf_reads(parse, monkeypatch):
         raise pdfium.PdfiumError("refused", err_code=3)
 
     data = rewritten(pdf_bytes("first page", "second page", title="A Title"), label)
-    monkeypatch.setattr(pdf_files.pdfium, "PdfDocument", refuse)
+    monkeypatch.setattr(pdf_open.pdfium, "PdfDocument", refuse)
     document = parse(data)
     assert document.title == "A Title"
     assert [(p.label, p.text.strip()) for p in document.pages] == [
