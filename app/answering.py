@@ -8,12 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 
-import numpy as np
-
 from app.memories import Memories
 from app.results import Answer, Citation, FoundPassage, Memory, MemoryAnswer
 from app.searching import Method, Scope, Scored, Searcher, found_passage
-from app.support import Calibration, QuestionWords, best_sentence, features, load_calibration
+from app.support import Calibration, QuestionWords, load_calibration
 from armt_core.document_model import DocumentModel
 from armt_core.errors import DamagedSnapshot, UsageError
 from ingest.runs import to_page_span
@@ -29,13 +27,15 @@ PASSAGES = 5
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A passage with its best sentence: what an answer is made of.
+class Evidence:
+    """A sentence of a passage that might hold the answer.
 
-    features: see app.support. text: the sentence as the model read it.
+    span: of the sentence in the passage's cleaned text; text: that stretch of it.
+    features: see app.support.
     """
 
-    citation: Citation
+    passage: Passage
+    span: tuple[int, int]
     text: str
     features: tuple[float, ...]
 
@@ -109,17 +109,17 @@ class Answerer:
             with _timed(timings, "search"):
                 found = self._searcher.search(question, scopes, k)
             with _timed(timings, "read"):
-                candidates = self._candidates(question, scopes, found)
+                best = self._best(self._evidence(question, scopes, found))
+                citations = tuple(self._cite(evidence, score) for evidence, score in best)
             with _timed(timings, "memory"):
                 memory_answer = self._from_memory(question, scopes)
-        citations = tuple(candidate.citation for candidate in candidates)
-        best = candidates[0] if candidates else None
-        if best is None or best.citation.score < self._calibration.threshold:
+        confidence = citations[0].score if citations else 0.0
+        if confidence < self._calibration.threshold or not citations:
             return Answer(
                 question=question,
                 answer=None,
                 found=False,
-                confidence=best.citation.score if best else 0.0,
+                confidence=confidence,
                 source="none",
                 answer_start=None,
                 answer_end=None,
@@ -130,48 +130,53 @@ class Answerer:
             )
         return Answer(
             question=question,
-            answer=best.text,
+            answer=best[0][0].text,
             found=True,
-            confidence=best.citation.score,
+            confidence=confidence,
             source="passage",
-            answer_start=best.citation.start,
-            answer_end=best.citation.end,
+            answer_start=citations[0].start,
+            answer_end=citations[0].end,
             citations=citations,
             memory_answer=memory_answer,
             timings_ms=timings,
         )
 
-    def candidates(self, question: str, *, k: int = PASSAGES) -> list[Candidate]:
-        """What `ask` chooses from, for calibration. Raises as `ask`."""
+    def evidence(self, question: str, *, k: int = PASSAGES) -> list[Evidence]:
+        """Every sentence that `ask` chooses from, for calibration. Raises as `ask`."""
         with self._lock:
             scopes = self._searcher.scopes(question)
-            found = self._searcher.search(question, scopes, k)
-            return self._candidates(question, scopes, found)
+            return self._evidence(question, scopes, self._searcher.search(question, scopes, k))
 
-    def _candidates(
+    def _evidence(
         self, question: str, scopes: Sequence[Scope], found: Sequence[tuple[Passage, Scored]]
-    ) -> list[Candidate]:
-        """Each found passage with its best sentence, the most confident first."""
+    ) -> list[Evidence]:
+        """The sentences of the found passages, each read with its document's memory."""
         words = QuestionWords.of(question, self.library)
-        by_document = {scope.document.id: scope for scope in scopes}
-        candidates = []
+        memories = {scope.document.id: scope.memory for scope in scopes}
+        queries = {name: self.model.vector(question, memory) for name, memory in memories.items()}
+        evidence = []
         for passage, scored in found:
-            scope = by_document[passage.document_id]
-            spans = sentence_spans(passage.text)
-            sentences = [passage.text[start:end] for start, end in spans]
-            vectors = np.stack([self.model.vector(s, scope.memory) for s in sentences])
-            cosines = vectors @ self.model.vector(question, scope.memory)
-            best = best_sentence(cosines, [words.coverage(s) for s in sentences])
-            values = features(
-                words, passage.text, sentences[best], scored.cosine, float(cosines[best])
-            )
-            citation = self._cite(passage, spans[best], self._calibration.confidence(values))
-            candidates.append(Candidate(citation, sentences[best], values))
-        return sorted(candidates, key=lambda c: -c.citation.score)
+            name, covered = passage.document_id, words.coverage(passage.text)
+            for span in sentence_spans(passage.text):
+                text = passage.text[slice(*span)]
+                cosine = float(self.model.vector(text, memories[name]) @ queries[name])
+                features = (scored.cosine, cosine, covered, words.coverage(text))
+                evidence.append(Evidence(passage, span, text, features))
+        return evidence
 
-    def _cite(self, passage: Passage, span: tuple[int, int], score: float) -> Citation:
-        """The sentence at `span` of the passage's cleaned text as an exact quote of its page."""
-        start, end = to_page_span(passage.runs, *span)
+    def _best(self, evidence: Sequence[Evidence]) -> list[tuple[Evidence, float]]:
+        """The best sentence of each passage and its confidence, the most confident first."""
+        best: dict[int, tuple[Evidence, float]] = {}
+        for item in evidence:
+            score = self._calibration.confidence(item.features)
+            if item.passage.id not in best or score > best[item.passage.id][1]:
+                best[item.passage.id] = (item, score)
+        return sorted(best.values(), key=lambda pair: -pair[1])
+
+    def _cite(self, evidence: Evidence, score: float) -> Citation:
+        """The sentence as an exact quote of its page's stored text."""
+        passage = evidence.passage
+        start, end = to_page_span(passage.runs, *evidence.span)
         text = self.library.page(passage.document_id, passage.page).text
         if not passage.start <= start < end <= min(passage.end, len(text)):
             raise DamagedSnapshot(

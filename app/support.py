@@ -1,7 +1,7 @@
 """How well a sentence supports an answer to a question, until a reader is trained.
 
-Four numbers of a passage and its best sentence, and a logistic function of them
-fitted on questions with known pages (benchmarks/calibrate.py).
+Four numbers of a sentence and its passage, and a logistic function of them fitted on
+questions with known answers (benchmarks/calibrate.py).
 """
 
 import json
@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import snowballstemmer
 
 from armt_core.errors import ModelError
@@ -19,6 +18,7 @@ from storage.search import words_of
 
 _stem = snowballstemmer.stemmer("english").stemWord
 
+#: Cosines with the question, and shares of its words (QuestionWords.coverage).
 FEATURES = ("passage_cosine", "sentence_cosine", "passage_coverage", "sentence_coverage")
 
 
@@ -68,15 +68,3 @@ class QuestionWords:
         total = sum(self.weights.values())
         present = {_stem(word) for word in words_of(text)}
         return sum(w for s, w in self.weights.items() if s in present) / total if total else 0.0
-
-
-def features(
-    words: QuestionWords, passage: str, sentence: str, passage_cosine: float, sentence_cosine: float
-) -> tuple[float, ...]:
-    """The FEATURES of a passage and one of its sentences."""
-    return (passage_cosine, sentence_cosine, words.coverage(passage), words.coverage(sentence))
-
-
-def best_sentence(cosines: np.ndarray, coverages: Sequence[float]) -> int:
-    """Which sentence supports best: cosine and covered words count alike."""
-    return int(np.argmax(cosines + np.asarray(coverages)))

@@ -66,7 +66,7 @@ class DocumentModel:
 
     @torch.inference_mode()
     def read(self, text: str, memory: MemoryState) -> tuple[np.ndarray, MemoryState]:
-        """One segment: its vector (D,) float32 in the light of `memory`, and the memory after it."""
+        """One segment: its vector (D,) float32 in the light of `memory`, and the next memory."""
         reading = read_sequential(self.model, self.token_ids(text)[:, None], memory=memory)
         return mean_pool(reading.hidden[:, 0])[0].cpu().numpy(), reading.memory
 

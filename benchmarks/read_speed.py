@@ -106,7 +106,7 @@ def _read(reader: DocumentModel, segments: Tensor) -> None:
         memory = reading.memory
 
 
-def _interleaved(what: list[Callable[[], None]], runs: int) -> list[float]:
+def _interleaved(what: list[Callable[[], object]], runs: int) -> list[float]:
     """The median seconds of each, taken in turn; the first round is not counted."""
     times: list[list[float]] = [[] for _ in what]
     for run in range(runs + 1):
@@ -123,7 +123,7 @@ def _interleaved(what: list[Callable[[], None]], runs: int) -> list[float]:
 def _matrix_rate(dtype: torch.dtype, device: torch.device, n: int = 2048) -> float:
     """Floating-point operations a second of an n x n product."""
     a = torch.randn(n, n, device=device).to(dtype)
-    seconds = _interleaved([lambda: torch.matmul(a, a)], 9)[0]  # type: ignore[func-returns-value]
+    seconds = _interleaved([lambda: torch.matmul(a, a)], 9)[0]
     return 2 * n**3 / seconds
 
 

@@ -9,8 +9,6 @@ its paragraph. The share of words in the fusion is chosen on every second articl
 """
 
 import argparse
-import gzip
-import json
 import random
 import sys
 import tempfile
@@ -22,8 +20,8 @@ from app import searching
 from app.results import Memory
 from app.searching import Searcher
 from armt_core.document_model import DocumentModel
+from benchmarks.articles import ArticleQuestion, ingest_articles, load_articles
 from benchmarks.results import print_table, write_result
-from ingest.pipeline import ingest_paths
 from ingest.settings import open_reader
 from storage.library import Library
 
@@ -47,7 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--questions", type=int, default=1500)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
-    articles, questions = _load(options.data / "qa" / "squad-articles.jsonl.gz")
+    articles, questions = load_articles(options.data / "qa" / "squad-articles.jsonl.gz")
+    questions = [asked for asked in questions if asked.answers]
     random.Random(options.seed).shuffle(questions)
     questions = questions[: options.questions]
     choosing = set(sorted(articles)[::2])
@@ -55,11 +54,11 @@ def main(arguments: list[str] | None = None) -> int:
     model = open_reader()
     values: dict[str, object] = {"questions": len(questions), "articles": len(articles)}
     with tempfile.TemporaryDirectory() as folder, Library(Path(folder, "library")) as library:
-        _ingest(articles, Path(folder), library, model)
+        ids = ingest_articles(articles, Path(folder), library, model)
         for scope in ("inside", "across"):
             memories: tuple[Memory, ...] = ("final", "empty")
             for memory in memories:
-                asked = _ask(questions, library, model, memory, inside=scope == "inside")
+                asked = _ask(questions, ids, library, model, memory, inside=scope == "inside")
                 chosen = [a for a in asked if a.article in choosing]
                 report = [a for a in asked if a.article not in choosing]
                 share = max(SHARES, key=lambda s: _recall(chosen, _fused(s), 1))
@@ -75,55 +74,26 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _load(path: Path) -> tuple[dict[str, list[str]], list[tuple[str, str, int]]]:
-    """Articles as lists of paragraphs; answerable questions as (question, article, paragraph)."""
-    articles: dict[str, list[str]] = {}
-    places: dict[str, tuple[str, int]] = {}
-    questions = []
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        for row in map(json.loads, file):
-            # As a file name, which becomes the document's title.
-            title, context = row["title"].replace("/", "_"), row["context"].strip()
-            if context not in places:
-                places[context] = (title, len(articles.setdefault(title, [])))
-                articles[title].append(context)
-            if row["answers"]:
-                questions.append((row["question"], *places[context]))
-    return articles, questions
-
-
-def _ingest(
-    articles: dict[str, list[str]], folder: Path, library: Library, model: DocumentModel
-) -> None:
-    texts = folder / "texts"
-    texts.mkdir()
-    for title, paragraphs in articles.items():
-        (texts / f"{title}.txt").write_text("\f".join(paragraphs), encoding="utf-8")
-    for report in ingest_paths([texts], library, model, keep_originals=False):
-        assert report.outcome == "added", report
-
-
 def _ask(
-    questions: list[tuple[str, str, int]],
+    questions: list[ArticleQuestion],
+    ids: dict[str, str],
     library: Library,
     model: DocumentModel,
     memory: Memory,
     inside: bool,
 ) -> list[Asked]:
     searcher = Searcher(library, model)
-    documents = library.documents()
-    ids = {document.title: document.id for document in documents}
     on_page: dict[tuple[str, int], set[int]] = {}
-    for document in documents:
-        for passage in library.passages(document.id):
-            on_page.setdefault((document.id, passage.page), set()).add(passage.id)
+    for document_id in ids.values():
+        for passage in library.passages(document_id):
+            on_page.setdefault((document_id, passage.page), set()).add(passage.id)
     asked = []
-    for question, title, paragraph in questions:
-        document_id = ids[title]
-        scopes = searcher.scopes(question, [document_id] if inside else None, None, memory)
-        words, cosines = searcher.scores(question, scopes)
-        right = frozenset(on_page.get((document_id, paragraph), set()))
-        asked.append(Asked(title, right, words, cosines))
+    for item in questions:
+        document_id = ids[item.article]
+        scopes = searcher.scopes(item.question, [document_id] if inside else None, None, memory)
+        words, cosines = searcher.scores(item.question, scopes)
+        right = frozenset(on_page.get((document_id, item.paragraph), set()))
+        asked.append(Asked(item.article, right, words, cosines))
     return asked
 
 

@@ -113,8 +113,13 @@ def build(service: Service) -> gr.Blocks:
             return (
                 render.answer_html(result),
                 render.memory_html(result, trained, _titles(service, result)),
-                gr.Radio(choices=labels, value=labels[0] if labels else None, visible=bool(labels)),
-                draw(0, listed) if result.found else "",
+                gr.Radio(
+                    label="Cited pages" if result.found else "Nearest pages",
+                    choices=labels,
+                    value=labels[0] if labels else None,
+                    visible=bool(labels),
+                ),
+                draw(0, listed),
                 listed,
             )
 

@@ -116,7 +116,7 @@ def documents_html(documents: Sequence[Document]) -> str:
 
 
 def _state(document: Document) -> str:
-    state = document.state
+    state: str = document.state
     if document.state == "failed":
         state = f"failed: {document.reason}"
     elif document.pages and document.pages_without_text == document.pages:

@@ -1,0 +1,50 @@
+"""Articles with questions, as documents whose pages are their paragraphs."""
+
+import gzip
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from armt_core.document_model import DocumentModel
+from ingest.pipeline import ingest_paths
+from storage.library import Library
+
+
+@dataclass(frozen=True)
+class ArticleQuestion:
+    """A question on a paragraph of an article; no answers: the article does not answer it."""
+
+    question: str
+    article: str
+    paragraph: int
+    answers: tuple[str, ...]
+
+
+def load_articles(path: Path) -> tuple[dict[str, list[str]], list[ArticleQuestion]]:
+    """Paragraphs by article, and the questions, of a .jsonl.gz with title, context, answers."""
+    articles: dict[str, list[str]] = {}
+    places: dict[str, tuple[str, int]] = {}
+    questions = []
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        for row in map(json.loads, file):
+            # As a file name, which becomes the document's title.
+            title, context = row["title"].replace("/", "_"), row["context"].strip()
+            if context not in places:
+                places[context] = (title, len(articles.setdefault(title, [])))
+                articles[title].append(context)
+            answers = tuple(answer["text"] for answer in row["answers"])
+            questions.append(ArticleQuestion(row["question"], *places[context], answers))
+    return articles, questions
+
+
+def ingest_articles(
+    articles: dict[str, list[str]], folder: Path, library: Library, model: DocumentModel
+) -> dict[str, str]:
+    """Reads the articles into the library; their document ids by title."""
+    texts = folder / "texts"
+    texts.mkdir()
+    for title, paragraphs in articles.items():
+        (texts / f"{title}.txt").write_text("\f".join(paragraphs), encoding="utf-8")
+    for report in ingest_paths([texts], library, model, keep_originals=False):
+        assert report.outcome == "added", report
+    return {document.title: document.id for document in library.documents()}
