@@ -65,6 +65,8 @@ def parse_pdf(path: Path, passwords: Sequence[str], limits: ParseLimits) -> Pars
                 )
             label = storable(pdf.get_page_label(number)) or None
             pages.append(Page(number, label, text, needs_ocr=not text.strip()))
+        if second.was_asked:
+            logger.warning("%s is damaged: PDFium could not load all of its pages", path.name)
         title = good_title(pdf.get_metadata_value("Title"))
     finally:
         pdf.close()
@@ -94,7 +96,7 @@ def _text_of(pdf: Any, number: int, path: Path, second: SecondOpinion) -> str:
         textpage.close()
         page.close()
     except pdfium.PdfiumError as error:
-        logger.warning("%s, page %d: %s; trying pypdf", path.name, number, error)
+        logger.info("%s, page %d: %s; trying pypdf", path.name, number, error)
         return storable(second.page_text(number))
     return text
 

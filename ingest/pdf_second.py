@@ -44,6 +44,7 @@ class SecondOpinion:
     def __init__(self, path: Path, passwords: Sequence[str]) -> None:
         self._path = path
         self._passwords = passwords
+        self.was_asked = False
 
     def page_count(self) -> int:
         """0 if the file cannot be read. Raises PasswordNeeded."""
@@ -79,6 +80,7 @@ class SecondOpinion:
     def _ask(self, question: Callable[["PdfReader"], _Answer], nothing: _Answer) -> _Answer:
         from pypdf.errors import PyPdfError
 
+        self.was_asked = True
         try:
             reader = self._reader
             return nothing if reader is None else question(reader)

@@ -98,6 +98,16 @@ def test_the_box_of_a_stored_offset_is_where_the_letter_stands(parse):
     assert at_z[3] < at_f[1]
 
 
+def test_hebrew_is_stored_in_reading_order_and_its_boxes_run_to_the_left(parse):
+    letters = {bytes([0x41 + i]): b"%04X" % (0x5D0 + i) for i in range(6)}
+    data = pdf_of_codes(b"FED CBA", letters)  # printed from left to right
+    text = parse(data).pages[0].text
+    assert text.startswith("אבג דהו\r\n")
+    textpage = load_textpage(load_page(pdfium.PdfDocument(data), 0))
+    lefts = [textpage.get_charbox(i)[0] for i in range(7)]
+    assert lefts == sorted(lefts, reverse=True)
+
+
 @pytest.mark.parametrize("text_turn", [0, 90, 180, 270])
 @pytest.mark.parametrize("page_turn", [0, 90, 180, 270])
 def test_lines_are_in_order_however_text_and_page_are_turned(parse, text_turn, page_turn):
