@@ -1,9 +1,9 @@
-"""The associative memory of one layer: feature map, read, write.
+"""The associative memory of the layers: feature map, read, write.
 
-Pure functions over tensors; the module only holds the four projections.
+Pure functions over tensors; the module only holds the projections.
 Source: arXiv 2407.04841, section 3; DPFP from arXiv 2102.11174.
 
-Axes: B documents, T tokens, M memory tokens, K = 6 * d_mem key features, D width.
+Axes: L layers, B documents, T tokens, M memory tokens, K = 6 * d_mem key features, D width.
 """
 
 import torch
@@ -18,7 +18,7 @@ def dpfp(x: Tensor) -> Tensor:
 
     phi(x) = [u * roll(u, 1), u * roll(u, 2), u * roll(u, 3)], u = [relu(x), relu(-x)].
     """
-    u = torch.cat([functional.relu(x), functional.relu(-x)], dim=-1)
+    u = functional.relu(torch.cat([x, -x], dim=-1))
     # Two copies side by side: each roll is then a window onto the same tensor.
     twice, width = torch.cat([u, u], dim=-1), u.shape[-1]
     rolled = [twice[..., width - shift : 2 * width - shift] for shift in (1, 2, 3)]
@@ -35,7 +35,7 @@ def read(x: Tensor, associations: Tensor, normalizer: Tensor, w_query: Tensor) -
     query = dpfp(functional.linear(x, w_query.to(x.dtype)))  # (B, T, K)
     value = query @ associations.to(x.dtype)  # (B, T, D)
     weight = query @ normalizer.to(x.dtype).unsqueeze(-1)  # (B, T, 1)
-    return x + value / (weight + EPS)
+    return torch.addcdiv(x, value, weight + EPS)
 
 
 def write(
@@ -48,52 +48,52 @@ def write(
     w_beta: Tensor,
     b_beta: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """The delta rule with gamma: (A, z) after the M memory tokens of one segment.
+    """The delta rule with gamma: (A, z) of every layer after one segment.
 
-    memory_tokens: (B, M, D) as they leave the layer. associations: (B, K, D);
-    normalizer: (B, K). first: (B,) bool, true where nothing was written yet.
+    memory_tokens: (L, B, M, D) as they leave each layer. associations: (L, B, K, D);
+    normalizer: (L, B, K). first: (B,) bool, true where nothing was written yet.
+    w_key: (L, d_mem, D); w_value: (L, D, D); w_beta: (L, D); b_beta: (L,).
     All M tokens see the state from before the segment. Computed in the state's
     type (float32 or wider), whatever the type of the model.
     """
     dtype = associations.dtype
     m = memory_tokens.to(dtype)
-    keys = dpfp(functional.linear(m, w_key.to(dtype)))  # (B, M, K)
-    values = functional.linear(m, w_value.to(dtype))  # (B, M, D)
-    beta = torch.sigmoid(functional.linear(m, w_beta.to(dtype), b_beta.to(dtype)))  # (B, M, 1)
+    keys = dpfp(torch.einsum("lbmd,lkd->lbmk", m, w_key.to(dtype)))  # (L, B, M, K)
+    values = torch.einsum("lbmd,lvd->lbmv", m, w_value.to(dtype))  # (L, B, M, D)
+    beta = torch.einsum("lbmd,ld->lbm", m, w_beta.to(dtype)) + b_beta.to(dtype).view(-1, 1, 1)
+    beta = torch.sigmoid(beta).unsqueeze(-1)  # (L, B, M, 1)
 
-    weight = keys @ normalizer.unsqueeze(-1) + EPS  # (B, M, 1), d_i
+    weight = keys @ normalizer.unsqueeze(-1) + EPS  # (L, B, M, 1), d_i
     first = first.view(-1, 1, 1)
-    stored = torch.where(first, 0.0, (keys @ associations) / weight)  # (B, M, D), vbar_i
-    squared = (keys * keys).sum(-1, keepdim=True)  # (B, M, 1)
+    stored = torch.where(first, 0.0, (keys @ associations) / weight)  # (L, B, M, D), vbar_i
+    squared = (keys * keys).sum(-1, keepdim=True)  # (L, B, M, 1)
     gamma = (1 - weight / (squared + EPS)).clamp(0, 1).detach()
-    gamma = torch.where(first, 1.0, gamma)  # (B, M, 1)
+    gamma = torch.where(first, 1.0, gamma)  # (L, B, M, 1)
 
-    associations = associations + keys.transpose(1, 2) @ (beta * (values - stored))
-    normalizer = normalizer + (gamma * keys).sum(dim=1)
+    associations = associations + keys.transpose(-1, -2) @ (beta * (values - stored))
+    normalizer = normalizer + (gamma * keys).sum(dim=-2)
     return associations, normalizer
 
 
 class AssociativeMemory(nn.Module):
-    """The projections of one layer's memory: W_q, W_k, W_v, and W_beta with b.
+    """The projections of all layers' memories, stacked: W_q, W_k, W_v, and W_beta with b.
 
-    They hold no document: state goes in and comes out of `read` and `write`.
+    They hold no document: state goes in and comes out of `read` and `write`. Stacked,
+    because no write is read before the next segment: all layers write at once.
     """
 
-    def __init__(self, width: int, memory_dim: int) -> None:
+    def __init__(self, layers: int, width: int, memory_dim: int) -> None:
         super().__init__()
-        self.query = nn.Linear(width, memory_dim, bias=False)
-        self.key = nn.Linear(width, memory_dim, bias=False)
-        self.value = nn.Linear(width, width, bias=False)
-        self.beta = nn.Linear(width, 1)
-
-    def read(self, x: Tensor, associations: Tensor, normalizer: Tensor) -> Tensor:
-        """`read` with this layer's W_q; shapes as there."""
-        return read(x, associations, normalizer, self.query.weight)
+        self.query = nn.Parameter(torch.empty(layers, memory_dim, width))
+        self.key = nn.Parameter(torch.empty(layers, memory_dim, width))
+        self.value = nn.Parameter(torch.empty(layers, width, width))
+        self.beta_weight = nn.Parameter(torch.empty(layers, width))
+        self.beta_bias = nn.Parameter(torch.empty(layers))
 
     def write(
         self, memory_tokens: Tensor, associations: Tensor, normalizer: Tensor, first: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """`write` with this layer's projections; shapes as there."""
+        """`write` with these projections; shapes as there."""
         # Autocast would do these products in 16 bits, which stop counting at 256.
         with torch.autocast(memory_tokens.device.type, enabled=False):
             return write(
@@ -101,8 +101,8 @@ class AssociativeMemory(nn.Module):
                 associations,
                 normalizer,
                 first,
-                self.key.weight,
-                self.value.weight,
-                self.beta.weight,
-                self.beta.bias,
+                self.key,
+                self.value,
+                self.beta_weight,
+                self.beta_bias,
             )

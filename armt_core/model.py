@@ -5,7 +5,7 @@ M memory tokens, K key features, D width, V vocabulary.
 """
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,7 @@ from transformers import initialization as init
 from transformers.utils import ModelOutput
 
 from armt_core.adapters import BackboneAdapter, Context, adapter_class
-from armt_core.associative import AssociativeMemory
+from armt_core.associative import AssociativeMemory, read
 from armt_core.config import ArmtConfig
 from armt_core.errors import MemoryMismatch, ModelError
 from armt_core.generation import generate_after_prefix
@@ -55,16 +55,15 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
     main_input_name = "input_ids"
     _supports_sdpa = True
     # Writes are float32; in a 16-bit model so are the few weights they need.
-    _keep_in_fp32_modules_strict = {"memories", "memory_tokens"}  # noqa: RUF012
+    _keep_in_fp32_modules_strict = {"associative", "memory_tokens"}  # noqa: RUF012
 
     def __init__(self, config: ArmtConfig) -> None:
         super().__init__(config)
         kind = adapter_class(config.backbone.model_type)
         self.backbone = kind.build(config.backbone)
         self.memory_tokens = nn.Parameter(torch.empty(config.num_memory_tokens, config.hidden_size))
-        self.memories = nn.ModuleList(
-            AssociativeMemory(config.hidden_size, config.memory_dim)
-            for _ in range(config.num_hidden_layers)
+        self.associative = AssociativeMemory(
+            config.num_hidden_layers, config.hidden_size, config.memory_dim
         )
         longest = self.adapter.longest_segment()
         inline = config.num_memory_tokens if config.memory_tokens == "inline" else 0
@@ -86,12 +85,11 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
         """Fresh memory: W_v = 0, so that it is written and read without changing anything."""
         if module is self:
             init.normal_(self.memory_tokens, std=0.02)
-        elif any(module is memory.value for memory in self.memories):
-            init.zeros_(module.weight)
-        elif isinstance(module, nn.Linear):
-            init.normal_(module.weight, std=self.config.hidden_size**-0.5)
-            if module.bias is not None:
-                init.zeros_(module.bias)
+        elif isinstance(module, AssociativeMemory):
+            for weight in (module.query, module.key, module.beta_weight):
+                init.normal_(weight, std=self.config.hidden_size**-0.5)
+            init.zeros_(module.value)
+            init.zeros_(module.beta_bias)
 
     def get_input_embeddings(self) -> nn.Module:
         return self.backbone.get_input_embeddings()
@@ -169,27 +167,19 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
 
         # Nothing written anywhere: reads would add zeros, so they are left out.
         reads = bool((memory.segments_read > 0).any())
-        first = memory.segments_read == 0  # (B,)
-        alive = mask.any(-1)  # (B,)
-        written: list[tuple[Tensor, Tensor]] = []
+        if reads:  # one copy in the type of the hidden states serves all positions
+            A = memory.associations.to(hidden.dtype)  # (L, B, K, D)
+            z = memory.normalizer.to(hidden.dtype)  # (L, B, K)
+            w_query = self.associative.query.to(hidden.dtype)  # (L, d_mem, D)
+        written: list[Tensor] = []
         for index in range(self.config.num_hidden_layers):
-            A, z = memory.associations[index], memory.normalizer[index]
-            layer_memory = cast(AssociativeMemory, self.memories[index])
             if reads:
-                hidden = layer_memory.read(hidden, A, z)
+                hidden = read(hidden, A[index], z[index], w_query[index])
             hidden = adapter.layer(index, hidden, context)
             if M:
-                new_A, new_z = layer_memory.write(hidden[:, T:], A, z, first)
-                if not bool(alive.all()):
-                    new_A = torch.where(alive.view(-1, 1, 1), new_A, A)
-                    new_z = torch.where(alive.view(-1, 1), new_z, z)
-                written.append((new_A, new_z))
+                written.append(hidden[:, T:])
         if M:
-            memory = MemoryState(
-                torch.stack([A for A, _ in written]),
-                torch.stack([z for _, z in written]),
-                memory.segments_read + alive.long(),
-            )
+            memory = self._write(torch.stack(written), memory, mask.any(-1))
         return adapter.finish(hidden[:, :T]), memory
 
     def forward(
@@ -244,6 +234,19 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
             return super().generate(inputs, **kwargs)
         input_ids = inputs if inputs is not None else kwargs.pop("input_ids")
         return generate_after_prefix(self, input_ids, **kwargs)
+
+    def _write(self, tokens: Tensor, memory: MemoryState, alive: Tensor) -> MemoryState:
+        """The memory after the memory tokens (L, B, M, D) of a segment.
+
+        A document that is over (alive: (B,) bool) keeps the memory it has.
+        """
+        A, z = self.associative.write(
+            tokens, memory.associations, memory.normalizer, memory.segments_read == 0
+        )
+        if not bool(alive.all()):
+            A = torch.where(alive.view(1, -1, 1, 1), A, memory.associations)
+            z = torch.where(alive.view(1, -1, 1), z, memory.normalizer)
+        return MemoryState(A, z, memory.segments_read + alive.long())
 
     def _check(self, B: int, T: int, M: int, past: int, memory: MemoryState | None) -> MemoryState:
         """The one check at the door of `run`; gives the memory to start from."""

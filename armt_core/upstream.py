@@ -18,12 +18,13 @@ from armt_core.config import ArmtConfig
 from armt_core.errors import ModelError
 from armt_core.model import ArmtModel
 
+# Ours are stacked over layers: (L, ...).
 _PROJECTIONS = {
-    "W_mq.weight": "query.weight",
-    "W_mk.weight": "key.weight",
-    "W_mv.weight": "value.weight",
-    "W_mb.weight": "beta.weight",
-    "W_mb.bias": "beta.bias",
+    "W_mq.weight": "associative.query",
+    "W_mk.weight": "associative.key",
+    "W_mv.weight": "associative.value",
+    "W_mb.weight": "associative.beta_weight",
+    "W_mb.bias": "associative.beta_bias",
 }
 # Constants that older versions of transformers saved along; they are not weights.
 _CONSTANTS = re.compile(
@@ -71,9 +72,9 @@ def load_upstream(
     )
     # float64 weights stay float64; 16-bit ones are kept in float32.
     model = ArmtModel(config).to(torch.promote_types(memory_tokens.dtype, torch.float32))
-    renamed = {"memory_tokens": memory_tokens}
+    renamed = {"memory_tokens": memory_tokens, **_stacked(names, layers, config)}
     for name, tensor in names.items():
-        if name != "memory":
+        if name != "memory" and _projection(name, layers) is None:
             renamed[_our_name(name, layers)] = tensor
     _load(model, renamed)
     return model.eval()
@@ -83,10 +84,41 @@ def _short(name: str) -> str:
     return name.removeprefix("memory_cell.")
 
 
+def _projection(name: str, layers: str) -> str | None:
+    """The projection ("W_mq.weight") that a key is, if it is one."""
+    inside = re.fullmatch(rf"model\.{re.escape(layers)}\.\d+\.(.+)", name)
+    return inside[1] if inside and inside[1] in _PROJECTIONS else None
+
+
+def _stacked(names: Mapping[str, Tensor], layers: str, config: ArmtConfig) -> dict[str, Tensor]:
+    """The projections of all layers under our names."""
+    D, d_mem = config.hidden_size, config.memory_dim
+    shapes = {
+        "W_mq.weight": (d_mem, D),
+        "W_mk.weight": (d_mem, D),
+        "W_mv.weight": (D, D),
+        "W_mb.weight": (1, D),
+        "W_mb.bias": (1,),
+    }
+    stacked = {}
+    for theirs, ours in _PROJECTIONS.items():
+        parts = []
+        for index in range(config.num_hidden_layers):
+            key = f"model.{layers}.{index}.{theirs}"
+            if key not in names:
+                raise ModelError(f'The state dict has no "memory_cell.{key}".')
+            if tuple(names[key].shape) != shapes[theirs]:
+                raise ModelError(
+                    f'"memory_cell.{key}" has shape {tuple(names[key].shape)}, '
+                    f"it must be {shapes[theirs]}."
+                )
+            parts.append(names[key].squeeze(0) if theirs.startswith("W_mb") else names[key])
+        stacked[ours] = torch.stack(parts)
+    return stacked
+
+
 def _our_name(name: str, layers: str) -> str:
     inside = re.fullmatch(rf"model\.{re.escape(layers)}\.(\d+)\.(.+)", name)
-    if inside and inside[2] in _PROJECTIONS:
-        return f"memories.{inside[1]}.{_PROJECTIONS[inside[2]]}"
     if inside and inside[2].startswith("layer."):
         return f"backbone.{layers}.{inside[1]}.{inside[2].removeprefix('layer.')}"
     if name == "model.embed_out.weight":  # GPT-NeoX's head before transformers 5

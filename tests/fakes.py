@@ -63,11 +63,11 @@ def tiny_model(
     model = ArmtModel(ArmtConfig(backbone=backbone_config(family), **values)).to(dtype).eval()
     with torch.no_grad():
         model.memory_tokens.normal_(std=0.5)
-        for memory in model.memories:
-            memory.value.weight.normal_(std=0.3)
-            for linear in (memory.query, memory.key, memory.beta):
-                linear.weight.normal_(std=0.5)
-            memory.beta.bias.normal_()
+        memory = model.associative
+        memory.value.normal_(std=0.3)
+        for weight in (memory.query, memory.key, memory.beta_weight):
+            weight.normal_(std=0.5)
+        memory.beta_bias.normal_()
         for parameter in model.backbone.parameters():
             parameter.mul_(3.0 if parameter.ndim > 1 else 1.0)
     return model

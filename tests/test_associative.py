@@ -10,6 +10,22 @@ from tests.plain_armt import PlainMemory
 SCALES = [1.0, 0.1, 0.02]
 
 
+class OneLayer(AssociativeMemory):
+    """A single layer's memory, its axis of layers hidden."""
+
+    def __init__(self, width: int, memory_dim: int) -> None:
+        super().__init__(1, width, memory_dim)
+        for parameter in self.parameters():
+            torch.nn.init.normal_(parameter, std=0.7)
+
+    def read(self, x: Tensor, A: Tensor, z: Tensor) -> Tensor:
+        return read(x, A, z, self.query[0])
+
+    def write(self, tokens: Tensor, A: Tensor, z: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
+        new_A, new_z = super().write(tokens[None], A[None], z[None], first)
+        return new_A[0], new_z[0]
+
+
 def test_dpfp_by_hand():
     # x = [1, -2]: u = [1, 0, 0, 2]; each block is u times u rolled by 1, 2, 3.
     x = torch.tensor([1.0, -2.0])
@@ -35,31 +51,33 @@ def test_read_by_hand():
 
 def test_the_first_write_by_hand():
     # One token m = 1: k = phi([1, -2]), v = 3, beta = sigmoid(0) = 1/2, gamma = 1, vbar = 0.
-    m, first = torch.tensor([[[1.0]]]), torch.tensor([True])
+    m, first = torch.tensor([[[[1.0]]]]), torch.tensor([True])
     weights = _weights_by_hand()
-    A, z = write(m, torch.zeros(1, 12, 1), torch.zeros(1, 12), first, *weights)
+    empty = torch.zeros(1, 1, 12, 1), torch.zeros(1, 1, 12)
+    A, z = write(m, *empty, first, *weights)
     key = torch.tensor([2.0] + [0.0] * 10 + [2.0])
-    torch.testing.assert_close(A[0, :, 0], key * 1.5)
-    torch.testing.assert_close(z[0], key)
+    torch.testing.assert_close(A[0, 0, :, 0], key * 1.5)
+    torch.testing.assert_close(z[0, 0], key)
 
 
 def test_the_second_write_by_hand():
     # Same token again: z.k = 8 and |k|^2 = 8, so vbar = (A.k)/(8 + eps) = 12/(8 + eps) and
     # gamma = 1 - (8 + eps)/(8 + eps) = 0: A grows by k/2 (3 - vbar), z stays.
-    m = torch.tensor([[[1.0]]], dtype=torch.float64)
+    m = torch.tensor([[[[1.0]]]], dtype=torch.float64)
     key = torch.tensor([2.0] + [0.0] * 10 + [2.0], dtype=torch.float64)
-    A, z = (key * 1.5)[None, :, None], key[None]
+    A, z = (key * 1.5)[None, None, :, None], key[None, None]
     weights = [w.double() for w in _weights_by_hand()]
     A2, z2 = write(m, A, z, torch.tensor([False]), *weights)
     stored = 12 / (8 + EPS)
-    torch.testing.assert_close(A2[0, :, 0], key * 1.5 + key * 0.5 * (3 - stored))
+    torch.testing.assert_close(A2[0, 0, :, 0], key * 1.5 + key * 0.5 * (3 - stored))
     torch.testing.assert_close(z2, z)
 
 
 def _weights_by_hand() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """W_k, W_v, W_beta and b of one layer of width 1 with d_mem 2."""
     return (
-        torch.tensor([[1.0], [-2.0]]),
-        torch.tensor([[3.0]]),
+        torch.tensor([[[1.0], [-2.0]]]),
+        torch.tensor([[[3.0]]]),
         torch.tensor([[0.0]]),
         torch.tensor([0.0]),
     )
@@ -70,9 +88,7 @@ def _weights_by_hand() -> tuple[Tensor, Tensor, Tensor, Tensor]:
 def test_values_and_gradients_equal_plain_loops(scale: float, segments: int):
     D, d_mem, M, T = 6, 4, 3, 5
     torch.manual_seed(0)
-    memory = AssociativeMemory(D, d_mem).double()
-    for parameter in memory.parameters():
-        torch.nn.init.normal_(parameter, std=0.7)
+    memory = OneLayer(D, d_mem).double()
     tokens = scale * torch.randn(segments, M, D, dtype=torch.float64)
     text = scale * torch.randn(T, D, dtype=torch.float64)
     ours_in, plain_in = tokens.clone().requires_grad_(), tokens.clone().requires_grad_()
@@ -86,9 +102,8 @@ def test_values_and_gradients_equal_plain_loops(scale: float, segments: int):
     )
 
     plain = PlainMemory(
-        memory.query.weight, memory.key.weight, memory.value.weight,
-        memory.beta.weight, memory.beta.bias,
-    )  # fmt: skip
+        memory.query[0], memory.key[0], memory.value[0], memory.beta_weight, memory.beta_bias
+    )
     for index in range(segments):
         plain.write(plain_in[index])
     theirs = torch.stack([plain.read(x) for x in text])
@@ -109,8 +124,7 @@ def test_values_and_gradients_equal_plain_loops(scale: float, segments: int):
 def test_the_general_formula_on_zeros_is_not_a_first_write(scale: float):
     """gamma would be 1 - eps / (|k|^2 + eps): why `first` is a case of its own."""
     torch.manual_seed(0)
-    memory = AssociativeMemory(6, 4).double()
-    torch.nn.init.normal_(memory.key.weight)
+    memory = OneLayer(6, 4).double()
     tokens = scale * torch.randn(1, 1, 6, dtype=torch.float64)
     zeros = torch.zeros(1, 24, 6).double(), torch.zeros(1, 24).double()
     _, first = memory.write(tokens, *zeros, torch.tensor([True]))
@@ -122,7 +136,7 @@ def test_the_general_formula_on_zeros_is_not_a_first_write(scale: float):
 
 def test_gamma_lets_no_gradient_through():
     torch.manual_seed(0)
-    memory = AssociativeMemory(6, 4).double()
+    memory = OneLayer(6, 4).double()
     tokens = torch.randn(1, 2, 6, dtype=torch.float64, requires_grad=True)
     A = torch.zeros(1, 24, 6).double()
     z = torch.rand(1, 24, dtype=torch.float64, requires_grad=True)
@@ -134,15 +148,15 @@ def test_gamma_lets_no_gradient_through():
 def _single_key_memory(scale: float) -> tuple[AssociativeMemory, Tensor]:
     """Values are free of keys: the first half of a token is the key's, the second the value's."""
     torch.manual_seed(0)
-    memory = AssociativeMemory(8, 4).double()
+    memory = OneLayer(8, 4).double()
     with torch.no_grad():
-        memory.key.weight[:, 4:] = 0
-        torch.nn.init.normal_(memory.key.weight[:, :4])
-        memory.query.weight.copy_(memory.key.weight)
-        memory.value.weight.zero_()
-        memory.value.weight[4:, 4:] = torch.eye(4, dtype=torch.float64)
-        memory.beta.weight.zero_()
-        memory.beta.bias.fill_(60.0)  # sigmoid is 1 to the last bit
+        memory.key[0, :, 4:] = 0
+        memory.key[0, :, :4].normal_()
+        memory.query.copy_(memory.key)
+        memory.value.zero_()
+        memory.value[0, 4:, 4:] = torch.eye(4, dtype=torch.float64)
+        memory.beta_weight.zero_()
+        memory.beta_bias.fill_(60.0)  # sigmoid is 1 to the last bit
     tokens = torch.randn(1, 2, 8, dtype=torch.float64)
     tokens[..., :4] = tokens[:, :1, :4] * scale
     return memory, tokens
@@ -160,11 +174,14 @@ def test_writing_a_key_again_replaces_its_value(scale: float):
     got = (memory.read(probe, A, z) - probe)[0, 0, 4:]
     # With k the key's features, d = |k|^2 + eps, and gamma = 0 at the second write:
     # A = k (v_new + (1 - |k|^2 / d) v_old), z = k, so the error is eps / d of each value.
-    squared = float((dpfp(memory.key(probe)) ** 2).sum().detach())
+    squared = float((dpfp(probe @ memory.key[0].T) ** 2).sum().detach())
     share, error = squared / (squared + EPS), EPS / (squared + EPS)
     expected = share * (new + error * old)[0, 0, 4:]
     torch.testing.assert_close(got, expected, rtol=1e-8, atol=1e-12)
-    assert float((got - new[0, 0, 4:]).abs().max()) <= 2 * error * float(tokens.abs().max()) + 1e-12
+    assert (
+        float((got - new[0, 0, 4:]).abs().max().detach())
+        <= 2 * error * float(tokens.abs().max()) + 1e-12
+    )
     if scale == 1.0:
         torch.testing.assert_close(got, new[0, 0, 4:], rtol=1e-4, atol=1e-4)
 
@@ -178,14 +195,14 @@ def test_z_does_not_grow_when_a_key_is_written_again():
 
 
 def test_an_empty_memory_reads_exactly_nothing():
-    memory = AssociativeMemory(6, 4)
+    memory = OneLayer(6, 4)
     x = torch.randn(2, 5, 6)
     assert torch.equal(memory.read(x, torch.zeros(2, 24, 6), torch.zeros(2, 24)), x)
 
 
 def test_writes_stay_in_float32_under_bfloat16_autocast_and_for_bfloat16_tokens():
     torch.manual_seed(0)
-    memory = AssociativeMemory(16, 4)
+    memory = OneLayer(16, 4)
     tokens = torch.randn(1, 3, 16)
     state = torch.randn(1, 24, 16), torch.rand(1, 24) * 300, torch.tensor([False])
     expected = memory.write(tokens, *state)
@@ -197,7 +214,7 @@ def test_writes_stay_in_float32_under_bfloat16_autocast_and_for_bfloat16_tokens(
 
 def test_a_16_bit_read_is_within_two_percent():
     torch.manual_seed(0)
-    memory = AssociativeMemory(32, 8)
+    memory = OneLayer(32, 8)
     A, z = torch.zeros(1, 48, 32), torch.zeros(1, 48)
     A, z = memory.write(torch.randn(1, 4, 32), A, z, torch.tensor([True]))
     x = torch.randn(1, 9, 32)

@@ -159,7 +159,7 @@ def test_constants_of_old_checkpoints_are_passed_over():
     ("change", "message"),
     [
         (lambda s: s.pop("memory_cell.memory"), "memory_cell.memory"),
-        (lambda s: s.pop("memory_cell.model.transformer.h.1.W_mv.weight"), "memories.1.value"),
+        (lambda s: s.pop("memory_cell.model.transformer.h.1.W_mv.weight"), r"h\.1\.W_mv\.weight"),
         (
             lambda s: s.pop("memory_cell.model.transformer.h.0.layer.ln_1.bias"),
             "transformer.h.0.ln_1.bias",
@@ -167,7 +167,7 @@ def test_constants_of_old_checkpoints_are_passed_over():
         (lambda s: s.update({"memory_cell.model.extra": torch.ones(1)}), "backbone.extra"),
         (
             lambda s: s.update({"memory_cell.model.transformer.h.0.W_mq.weight": torch.ones(4, 5)}),
-            "memories.0.query.weight",
+            r"h\.0\.W_mq\.weight",
         ),
         (
             lambda s: s.update({"memory_cell.model.transformer.wpe.weight": torch.ones(65, 32)}),
