@@ -13,7 +13,7 @@ from app.results import Answer, Citation, FoundPassage, Memory, MemoryAnswer
 from app.searching import Method, Scope, Scored, Searcher, found_passage
 from app.support import Calibration, QuestionWords, load_calibration
 from armt_core.document_model import DocumentModel
-from armt_core.errors import DamagedSnapshot, UsageError
+from armt_core.errors import DamagedSnapshot
 from ingest.runs import to_page_span
 from ingest.sentences import sentence_spans
 from ingest.settings import DEFAULT_MODEL, open_reader
@@ -100,8 +100,6 @@ class Answerer:
         comparison. Raises EmptyLibrary, UnknownDocument, AmbiguousName, OtherModel,
         DamagedSnapshot, UsageError.
         """
-        if memory not in ("final", "empty"):
-            raise UsageError(f'memory must be "final" or "empty", not {memory!r}.')
         timings: dict[str, float] = {}
         with self._lock, _timed(timings, "total"):
             with _timed(timings, "open"):

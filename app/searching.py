@@ -5,7 +5,7 @@ Axes: n passages, D width.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from armt_core.document_model import DocumentModel
 from armt_core.errors import EmptyLibrary, LibraryError, UsageError
 from armt_core.memory import MemoryState
 from storage.library import Library
+from storage.passages import Kind
 from storage.records import Document, Passage
 
 Method = Literal["hybrid", "words", "vectors"]
@@ -69,6 +70,8 @@ class Searcher:
         """
         if not question.strip():
             raise UsageError("The question is empty.")
+        if memory not in ("final", "empty"):
+            raise UsageError(f'memory must be "final" or "empty", not {memory!r}.')
         if documents is not None:
             chosen = list({d.id: d for d in map(self._library.document, documents)}.values())
             for document in chosen:
@@ -77,6 +80,8 @@ class Searcher:
                         f'"{document.title}" cannot be asked: it is {document.state}'
                         + (f" ({document.reason})." if document.reason else ".")
                     )
+            if not chosen:
+                raise UsageError("No document is named; leave documents out to ask all of them.")
             if len(chosen) > DOCUMENTS:
                 raise UsageError(f"At most {DOCUMENTS} documents at a time, not {len(chosen)}.")
             return [self._scope(d, as_of_page, memory) for d in chosen]
@@ -86,12 +91,11 @@ class Searcher:
                 "The library has no document to ask. Add some with: python -m ingest PATH"
             )
         if as_of_page is not None:  # a shorter document is asked as a whole
-            ready_scopes = [
-                self._scope(d, min(as_of_page, d.pages - 1), memory)
-                for d in self._promising(question, ready, as_of_page)
-            ]
-            return ready_scopes
-        return [self._scope(d, None, memory) for d in self._promising(question, ready, None)]
+            as_of_page = min(as_of_page, max(d.pages for d in ready) - 1)
+        return [
+            self._scope(d, None if as_of_page is None else min(as_of_page, d.pages - 1), memory)
+            for d in self._promising(question, ready, as_of_page, memory)
+        ]
 
     def search(
         self, question: str, scopes: Sequence[Scope], k: int, method: Method = "hybrid"
@@ -103,6 +107,8 @@ class Searcher:
         """
         if k < 1:
             raise UsageError(f"k must be at least 1, not {k}.")
+        if method not in get_args(Method):
+            raise UsageError(f"method must be one of {get_args(Method)}, not {method!r}.")
         words, cosines = self.scores(question, scopes)
         if method == "words":
             scores = words
@@ -142,9 +148,13 @@ class Searcher:
             )
 
     def _promising(
-        self, question: str, ready: list[Document], upto_page: int | None
+        self, question: str, ready: list[Document], upto_page: int | None, memory: Memory
     ) -> list[Document]:
-        """The at most 8 documents with the best passages, by words and by vectors."""
+        """The at most 8 documents with the best passages, by words and by vectors.
+
+        With an emptied memory by the vectors of the passages alone; else by those that
+        reading has left, for no document's memory is open yet.
+        """
         if len(ready) <= DOCUMENTS:
             return ready
         plain = self._model.vector(question)
@@ -158,7 +168,10 @@ class Searcher:
                 key = passage.document_id
                 best[key] = max(best.get(key, 0.0), WORDS_SHARE * score / top)
         for document in ready:
-            _, vectors = self._library.vectors(document.id, "memory", upto_page)
+            if memory == "empty":
+                self._fill_plain(document)
+            kind: Kind = "plain" if memory == "empty" else "memory"
+            _, vectors = self._library.vectors(document.id, kind, upto_page)
             if len(vectors):
                 cosine = float((vectors.astype(np.float32) @ plain).max())
                 best[document.id] = best.get(document.id, 0.0) + (1 - WORDS_SHARE) * cosine
@@ -174,9 +187,7 @@ class Searcher:
     def _cosines(self, question: str, scopes: Sequence[Scope]) -> dict[int, float]:
         found: dict[int, float] = {}
         for scope in scopes:
-            kind: Literal["memory", "plain"] = (
-                "plain" if int(scope.memory.segments_read[0]) == 0 else "memory"
-            )
+            kind: Kind = "plain" if int(scope.memory.segments_read[0]) == 0 else "memory"
             ids, vectors = self._library.vectors(scope.document.id, kind, scope.upto_page)
             if len(ids):
                 found.update(zip(ids.tolist(), self._cosine(question, scope, vectors), strict=True))

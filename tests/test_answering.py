@@ -1,0 +1,389 @@
+"""Answers: exact quotes, not found, memory as of a page, errors in words, several at once."""
+
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+from fpdf import FPDF
+
+from app.answering import Answerer
+from app.results import Answer
+from app.support import Calibration, QuestionWords
+from armt_core import ArmtModel
+from armt_core.document_model import DocumentModel
+from armt_core.errors import (
+    AmbiguousName,
+    DamagedSnapshot,
+    EmptyLibrary,
+    LibraryError,
+    OtherModel,
+    UnknownDocument,
+    UsageError,
+)
+from ingest.pipeline import ingest_paths
+from ingest.settings import DEFAULT_MODEL, open_reader
+from storage.library import Library
+
+#: Half passage, half sentence; what is below 0.5 in both is not found.
+CALIBRATION = Calibration((4.0, 4.0, 2.0, 3.0), -7.0, 0.5)
+QUESTIONS = (
+    "Who keeps the lighthouse on Vessel Rock?",
+    "When does the ferry leave for Tarn Island?",
+    "How many bees live in the glass hive?",
+)
+PAGES = (
+    "The lighthouse on Vessel Rock is kept by Henrike Aalto. She winds the clock each evening "
+    "and writes the weather into a green book.",
+    "The ferry leaves for Tarn Island at twenty past seven. In winter it does not sail at all, "
+    "and the post goes by sledge.",
+    "The glass hive in the school holds forty thousand bees. The pupils count the dead ones on "
+    "the sill every Friday.",
+)
+
+
+def add(library: Library, model: DocumentModel, *paths: Path) -> list[str]:
+    """The ids of the files' documents."""
+    reports = list(ingest_paths(paths, library, model))
+    assert [r.outcome for r in reports] == ["added"] * len(paths), reports
+    return [r.document_id or "" for r in reports]
+
+
+def text_file(folder: Path, name: str, *pages: str) -> Path:
+    path = folder / name
+    path.write_text("\f".join(pages), encoding="utf-8")
+    return path
+
+
+def without_timings(answer: Answer) -> dict:
+    value = asdict(answer)
+    del value["timings_ms"]
+    return value
+
+
+@pytest.fixture(scope="module")
+def island(tmp_path_factory, reader):
+    """One text of three pages."""
+    folder = tmp_path_factory.mktemp("island")
+    with Library(folder / "library") as library:
+        add(library, reader, text_file(folder, "island.txt", *PAGES))
+        yield library
+
+
+@pytest.fixture(scope="module")
+def remembering(tmp_path_factory) -> DocumentModel:
+    """The model that ships with a memory that changes what is read (W_v random, not zero)."""
+    folder = tmp_path_factory.mktemp("model")
+    model = ArmtModel.from_pretrained(DEFAULT_MODEL, dtype=torch.float32, local_files_only=True)
+    torch.manual_seed(7)
+    with torch.no_grad():
+        model.associative.value.normal_(std=0.05)
+    model.config.answers_from_memory = True
+    model.save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json", "answering.json"):
+        shutil.copy(DEFAULT_MODEL / name, folder)
+    return open_reader(folder)
+
+
+@pytest.fixture(scope="module")
+def remembered(tmp_path_factory, remembering):
+    """Two documents read by `remembering`."""
+    folder = tmp_path_factory.mktemp("remembered")
+    with Library(folder / "library") as library:
+        other = ("The bakery opens at six.", "Rye bread is sold on Tuesdays alone.")
+        add(
+            library,
+            remembering,
+            text_file(folder, "island.txt", *PAGES),
+            text_file(folder, "bakery.txt", *other),
+        )
+        yield library
+
+
+@pytest.mark.parametrize("page", [0, 1, 2])
+def test_the_answer_is_a_sentence_of_the_right_page_quoted_exactly(island, reader, page):
+    answer = Answerer(island, reader, CALIBRATION).ask(QUESTIONS[page])
+    first = answer.citations[0]
+    assert (answer.found, answer.source, first.page, first.title) == (
+        True, "passage", page, "island",
+    )  # fmt: skip
+    assert answer.answer == PAGES[page].split(". ")[0] + "."
+    assert answer.confidence == first.score == max(c.score for c in answer.citations)
+    assert [c.score for c in answer.citations] == sorted((c.score for c in answer.citations))[::-1]
+    assert first.page_label is None
+    assert (answer.answer_start, answer.answer_end) == (first.start, first.end)
+    for citation in answer.citations:
+        text = island.page(citation.document_id, citation.page).text
+        assert text[citation.start : citation.end] == citation.quote
+        passage = island.passage(citation.passage_id)
+        assert passage.page == citation.page and passage.document_id == citation.document_id
+
+
+def test_a_quote_is_exact_where_hyphens_and_ligatures_were_mended(tmp_path, reader):
+    printed = (
+        "This is the chronicle of the harbour office, and it begins with the signals.\n"
+        "The night signal at the harbour is a lantern of coloured glass, which the har-\n"
+        "bour master keeps in his oﬃce; it was ﬁrst lit in the year of the great frost.\n"
+        "Nobody has changed it since the day on which the old harbour wall was built.\n"
+    )
+    with Library(tmp_path / "library") as library:
+        add(library, reader, text_file(tmp_path, "signals.txt", "Nothing here.", printed))
+        answer = Answerer(library, reader, CALIBRATION).ask(
+            "What is the night signal at the harbour?"
+        )
+        assert answer.answer is not None and "harbour master keeps in his office" in answer.answer
+        assert "first lit" in answer.answer and "-" not in answer.answer
+        quote = answer.citations[0].quote
+        assert "har-\nbour master" in quote and "oﬃce" in quote and "ﬁrst" in quote
+        page = library.page(answer.citations[0].document_id, 1).text
+        assert answer.citations[0].page == 1
+        assert page[answer.answer_start : answer.answer_end] == quote
+
+
+def test_a_pdf_is_cited_by_index_and_by_the_label_printed_on_the_page(tmp_path, reader):
+    pdf = FPDF()
+    pdf.set_font("Helvetica", size=12)
+    pdf.set_title("Yearbook")
+    pdf.add_page(label_style="r", label_start=4)
+    pdf.multi_cell(0, text="A preface about nothing in particular, by the editor.")
+    pdf.add_page(label_style="D", label_start=31)
+    pdf.multi_cell(0, text=PAGES[1])
+    path = tmp_path / "book.pdf"
+    pdf.output(str(path))
+    with Library(tmp_path / "library") as library:
+        add(library, reader, path)
+        answer = Answerer(library, reader, CALIBRATION).ask(QUESTIONS[1])
+        first = answer.citations[0]
+        assert (first.title, first.page, first.page_label) == ("Yearbook", 1, "31")
+        assert {c.page_label for c in answer.citations} == {"iv", "31"}
+        for c in answer.citations:
+            assert library.page(c.document_id, c.page).text[c.start : c.end] == c.quote
+
+
+def test_below_the_threshold_nothing_is_found_and_the_nearest_places_are_offered(island, reader):
+    usual = Answerer(island, reader, CALIBRATION).ask(QUESTIONS[0])
+    above = replace(CALIBRATION, threshold=usual.confidence + 1e-9)
+    answer = Answerer(island, reader, above).ask(QUESTIONS[0])
+    assert (answer.answer, answer.found, answer.source, answer.citations) == (
+        None, False, "none", (),
+    )  # fmt: skip
+    assert (answer.answer_start, answer.answer_end) == (None, None)
+    assert answer.nearest == usual.citations and answer.confidence == usual.confidence
+    exactly = replace(CALIBRATION, threshold=usual.confidence)
+    assert Answerer(island, reader, exactly).ask(QUESTIONS[0]).found
+
+
+def test_what_the_documents_do_not_say_is_not_found(island, reader):
+    answer = Answerer(island, reader, CALIBRATION).ask("What is the capital of Mongolia?")
+    assert not answer.found and answer.answer is None and answer.confidence < 0.5
+    assert usual_nearest(answer)
+
+
+def usual_nearest(answer: Answer) -> bool:
+    """Places to look at are there though nothing was found, the best first."""
+    scores = [c.score for c in answer.nearest]
+    return len(scores) == 3 and scores == sorted(scores, reverse=True)
+
+
+def test_k_limits_the_passages_that_are_cited(island, reader):
+    answerer = Answerer(island, reader, CALIBRATION)
+    assert len(answerer.ask(QUESTIONS[0], k=1).citations) == 1
+    assert len(answerer.ask(QUESTIONS[0], k=2).citations) == 2
+
+
+def test_as_of_a_page_only_what_stands_up_to_it_counts(island, reader):
+    answerer = Answerer(island, reader, CALIBRATION)
+    before = answerer.ask(QUESTIONS[2], as_of_page=1)
+    assert not before.found and {c.page for c in before.nearest} == {0, 1}
+    after = answerer.ask(QUESTIONS[2], as_of_page=2)
+    assert after.found and after.citations[0].page == 2
+
+
+@pytest.mark.parametrize("settings", [{}, {"k": 1}, {"k": 2, "as_of_page": 1}, {"as_of_page": 0}])
+def test_with_the_model_that_ships_memory_changes_no_answer(island, reader, settings):
+    answerer = Answerer(island, reader, CALIBRATION)
+    for question in (*QUESTIONS, "Who sails to the moon?"):
+        final = answerer.ask(question, memory="final", **settings)
+        empty = answerer.ask(question, memory="empty", **settings)
+        assert without_timings(final) == without_timings(empty)
+
+
+def test_a_written_memory_changes_scores_and_as_of_a_page_it_is_another(remembered, remembering):
+    answerer = Answerer(remembered, remembering, replace(CALIBRATION, threshold=0.0))
+
+    def scores(**settings) -> dict[int, float]:
+        answer = answerer.ask(QUESTIONS[0], documents=["island"], **settings)
+        return {c.page: c.score for c in answer.citations}
+
+    final, empty, early = scores(), scores(memory="empty"), scores(as_of_page=1)
+    assert set(final) == set(empty) == {0, 1, 2} and set(early) == {0, 1}
+    for page in (0, 1):
+        assert abs(final[page] - empty[page]) > 1e-4
+        assert abs(final[page] - early[page]) > 1e-5
+        assert abs(empty[page] - early[page]) > 1e-4
+    # Emptied twice, and emptied as of a page: no memory at all, so the same numbers.
+    assert {p: s for p, s in scores(memory="empty", as_of_page=1).items()} == {
+        p: empty[p] for p in (0, 1)
+    }
+
+
+def test_memory_alone_answers_from_the_most_confident_document(remembered, remembering):
+    answerer = Answerer(remembered, remembering, CALIBRATION)
+    assert answerer.answers_from_memory
+    for question in QUESTIONS:
+        by_hand = {
+            d.id: remembering.answer(question, answerer.memories.of(d))
+            for d in remembered.documents()
+        }
+        best = max(by_hand, key=lambda name: by_hand[name][1])
+        said = answerer.ask(question).memory_answer
+        assert said is not None and said.text and 0.0 <= said.confidence <= 1.0
+        assert (said.document_id, said.confidence) == (best, by_hand[best][1])
+        assert said.text == by_hand[best][0].strip()
+        for document in remembered.documents():
+            alone = answerer.ask(question, documents=[document.id]).memory_answer
+            assert alone is not None and alone.document_id == document.id
+            assert alone.confidence == by_hand[document.id][1]
+
+
+def test_an_untrained_memory_answers_nothing(island, reader):
+    answerer = Answerer(island, reader, CALIBRATION)
+    if not answerer.answers_from_memory:
+        assert answerer.ask(QUESTIONS[0]).memory_answer is None
+
+
+def test_two_who_ask_at_once_get_the_answers_they_get_alone(remembered, remembering):
+    alone = Answerer(remembered, remembering, CALIBRATION)
+    requests = [
+        (question, memory, documents)
+        for question in QUESTIONS
+        for memory in ("final", "empty")
+        for documents in (["island"], ["bakery"], None)
+    ]
+    expected = [without_timings(alone.ask(q, memory=m, documents=d)) for q, m, d in requests]
+    one = Answerer(remembered, remembering, CALIBRATION)
+    other = Answerer(remembered, remembering, CALIBRATION)
+    with ThreadPoolExecutor(4) as pool:
+        futures = [
+            pool.submit((one, other)[i % 2].ask, q, memory=m, documents=d)
+            for i, (q, m, d) in enumerate([*requests, *reversed(requests)])
+        ]
+        got = [without_timings(f.result()) for f in futures]
+    assert got == [*expected, *reversed(expected)]
+
+
+def test_the_right_one_of_twelve_documents_is_chosen_and_answers(tmp_path, reader):
+    subjects = "owls kites drums maps tiles ropes stamps coins boots hats jars lamps".split()
+    with Library(tmp_path / "library") as library:
+        files = [
+            text_file(
+                tmp_path,
+                f"{word}.txt",
+                f"The collection of {word} was given by Mrs Number{i}. It fills {i + 3} shelves.",
+            )
+            for i, word in enumerate(subjects)
+        ]
+        ids = dict(zip(subjects, add(library, reader, *files), strict=True))
+        answerer = Answerer(library, reader, CALIBRATION)
+        for i in (0, 6, 11):
+            answer = answerer.ask(f"Who gave the collection of {subjects[i]}?")
+            assert answer.found and answer.answer is not None
+            assert answer.answer.endswith(f"by Mrs Number{i}.")
+            assert answer.citations[0].document_id == ids[subjects[i]]
+        with pytest.raises(UsageError, match="At most 8 documents at a time, not 9"):
+            answerer.ask("Who gave the maps?", documents=subjects[:9])
+        named = answerer.ask("Who gave the maps?", documents=[*subjects[:8], ids["owls"]])
+        assert named.found  # one of them twice: still eight
+        # A page far behind every end is the whole of each document.
+        assert answerer.ask("Who gave the collection of maps?", as_of_page=10**30).found
+
+
+def test_errors_say_what_is_wrong(island, reader, tmp_path):
+    answerer = Answerer(island, reader, CALIBRATION)
+    with pytest.raises(UsageError, match="question is empty"):
+        answerer.ask(" \n")
+    with pytest.raises(UsageError, match="k must be at least 1, not 0"):
+        answerer.ask("Who?", k=0)
+    with pytest.raises(UsageError, match="memory must be"):
+        answerer.ask("Who?", memory="half")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="memory must be"):
+        answerer.search("Who?", memory="half")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="method must be one of"):
+        answerer.search("Who?", method="magic")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="No document is named"):
+        answerer.ask("Who?", documents=[])
+    with pytest.raises(UnknownDocument, match="'mainland'"):
+        answerer.ask("Who?", documents=["island", "mainland"])
+    for page in (3, -1):
+        with pytest.raises(UsageError, match=f"has pages 0 to 2.*as of page {page}"):
+            answerer.ask("Who?", documents=["island"], as_of_page=page)
+    with pytest.raises(UsageError, match="as of page -1"):
+        answerer.ask("Who?", as_of_page=-1)
+    with (
+        Library(tmp_path / "none") as nothing,
+        pytest.raises(EmptyLibrary, match="python -m ingest"),
+    ):
+        Answerer(nothing, reader, CALIBRATION).ask("Who?")
+
+
+def test_a_title_of_two_documents_and_one_that_failed_are_refused(tmp_path, reader):
+    for name, text in (("a", "One text about owls."), ("b", "Another text about kites.")):
+        (tmp_path / name).mkdir()
+        text_file(tmp_path / name, "notes.txt", text)
+    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.7 and nothing more")
+    with Library(tmp_path / "library") as library:
+        files = [tmp_path / "broken.pdf"]
+        assert [r.outcome for r in ingest_paths(files, library, reader)] == ["failed"]
+        answerer = Answerer(library, reader, CALIBRATION)
+        with pytest.raises(EmptyLibrary):  # one that failed is none to ask
+            answerer.ask("Who?")
+        ids = add(library, reader, tmp_path / "a" / "notes.txt", tmp_path / "b" / "notes.txt")
+        with pytest.raises(AmbiguousName) as ambiguous:
+            answerer.ask("Who?", documents=["Notes"])
+        assert all(name in str(ambiguous.value) for name in ids)
+        with pytest.raises(LibraryError, match='"broken" cannot be asked: it is failed \\('):
+            answerer.ask("Who?", documents=["broken"])
+
+
+def test_a_memory_of_another_model_is_refused_with_what_to_do(island, reader):
+    other = replace(reader, fingerprint="f" * 64)
+    for memory in ("final", "empty"):
+        with pytest.raises(OtherModel, match="python -m app reread"):
+            Answerer(island, other, CALIBRATION).ask(QUESTIONS[0], memory=memory)
+
+
+def test_a_passage_that_does_not_fit_its_page_is_never_quoted(island, reader, monkeypatch):
+    answerer = Answerer(island, reader, CALIBRATION)
+    real = island.page
+    monkeypatch.setattr(island, "page", lambda *a: replace(real(*a), text=real(*a).text[:20]))
+    with pytest.raises(DamagedSnapshot, match="does not fit its page"):
+        answerer.ask(QUESTIONS[0])
+
+
+def test_rare_words_weigh_more_and_coverage_goes_from_0_to_1(island):
+    words = QuestionWords.of("the ferry of Tarn", island)
+    assert words.coverage("Ferries to Tarn") == pytest.approx(1.0)
+    assert words.coverage("nothing of it") == 0.0
+    assert 0.0 < words.coverage("a ferry") < 1.0
+    common = QuestionWords({"a": 1.0, "b": 3.0})
+    assert common.coverage("a") == 0.25 and common.coverage("b") == 0.75
+
+
+def test_confidence_is_the_logistic_of_the_weighted_features():
+    calibration = Calibration((1.0, 2.0, 0.0, -1.0), 0.5, 0.5)
+    assert calibration.confidence((0.5, 0.25, 9.0, 1.5)) == pytest.approx(0.5)
+    assert calibration.confidence((1.5, 0.25, 9.0, 1.5)) == pytest.approx(0.7310585786)
+
+
+def test_a_folder_without_calibration_is_refused_with_what_to_do(tmp_path):
+    from app.support import load_calibration
+    from armt_core.errors import ModelError
+
+    with pytest.raises(ModelError, match="benchmarks.calibrate"):
+        load_calibration(tmp_path)
+    (tmp_path / "answering.json").write_text(json.dumps({"weights": {}}), encoding="utf-8")
+    with pytest.raises(ModelError, match="benchmarks.calibrate"):
+        load_calibration(tmp_path)
