@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from app.commands import asking, keeping
-from app.commands.output import report_error
+from app.commands.output import report_error, use_utf8
 from armt_core.errors import RecollectError
 
 
@@ -21,6 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     asking.add_commands(commands, common)
     keeping.add_commands(commands, common)
     options = parser.parse_args(arguments)
+    use_utf8()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     try:
         return int(options.run(options))

@@ -6,7 +6,14 @@ import json
 import sys
 from typing import Any
 
-from app.commands.output import answer_json, error_json, place, print_answer, print_json
+from app.commands.output import (
+    answer_json,
+    error_json,
+    place,
+    print_answer,
+    print_json,
+    utf8_lines,
+)
 from app.results import Answer
 from armt_core.errors import RecollectError, UsageError
 from storage.library import Library
@@ -17,15 +24,15 @@ _FIELDS = {"question", "documents", "as_of_page", "memory", "k"}
 def add_commands(commands: "argparse._SubParsersAction[Any]", common: Any) -> None:
     """Adds both to the command line."""
     ask = commands.add_parser("ask", parents=[common], help="a cited answer to a question")
-    ask.add_argument("question", metavar="QUESTION", help="- reads questions from standard input")
+    ask.add_argument("question", metavar="QUESTION", help="- reads standard input: one a line, or JSON")
     _scope_options(ask)
-    ask.add_argument("-k", type=int, default=5, metavar="N", help="passages read for an answer")
+    ask.add_argument("-k", type=int, default=5, metavar="N", help="passages read for an answer (default: 5)")
     ask.set_defaults(run=run_ask)
 
     search = commands.add_parser("search", parents=[common], help="the best passages")
     search.add_argument("question", metavar="QUESTION")
     _scope_options(search)
-    search.add_argument("-k", type=int, default=10, metavar="N", help="passages to list")
+    search.add_argument("-k", type=int, default=10, metavar="N", help="passages to list (default: 10)")
     search.add_argument("--method", choices=("hybrid", "words", "vectors"), default="hybrid")
     search.set_defaults(run=run_search)
 
@@ -59,7 +66,7 @@ def run_ask(options: argparse.Namespace) -> int:
             _show(answer, options.json, answerer.answers_from_memory)
             return 0
         failed = False
-        for line in sys.stdin:
+        for line in utf8_lines(sys.stdin):
             if not line.strip():
                 continue
             try:
@@ -80,11 +87,12 @@ def run_ask(options: argparse.Namespace) -> int:
 def _request(line: str, defaults: dict[str, Any]) -> dict[str, Any]:
     """The arguments of one line: plain text, or a JSON object whose keys override the flags."""
     text = line.strip()
+    _check_text(text)
     if not text.startswith("{"):
         return {**defaults, "question": text}
     try:
         given = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"This line begins like JSON and is none: {error}.") from error
     if unknown := set(given) - _FIELDS:
         raise UsageError(
@@ -92,7 +100,16 @@ def _request(line: str, defaults: dict[str, Any]) -> dict[str, Any]:
         )
     request = {**defaults, **given}
     _check_types(request)
+    for said in (request["question"], *(request["documents"] or ())):
+        _check_text(said)
     return request
+
+
+def _check_text(text: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise UsageError(f"This line is not UTF-8 text: {error.reason}.") from error
 
 
 def _check_types(request: dict[str, Any]) -> None:

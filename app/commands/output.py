@@ -1,12 +1,27 @@
 """How commands print: JSON on standard output, everything else for people."""
 
 import dataclasses
+import io
 import json
 import sys
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, TextIO
 
 from app.results import Answer, Citation, FoundPassage
 from armt_core.errors import AmbiguousName, RecollectError, UsageError
+
+
+def use_utf8() -> None:
+    """Standard output in UTF-8, as JSON has to be, whatever the terminal says."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+
+
+def utf8_lines(stream: TextIO) -> Iterator[str]:
+    """Lines of UTF-8; a byte that is none becomes a lone surrogate and spoils only its line."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(encoding="utf-8", errors="surrogateescape")
+    yield from stream
 
 
 def print_json(value: Any) -> None:

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from html import escape
 
 from app.results import Answer, Citation
-from ingest.pipeline import FileReport
+from ingest.pipeline import MOST_UNKNOWN, FileReport
 from storage.records import Document, Page
 
 _OUTCOMES = {
     "added": "Read",
     "continued": "Read on",
     "reread": "Read again",
-    "skipped": "Known already",
+    "skipped": "Left out",
     "failed": "Failed",
 }
 #: Characters of a text page shown before and after a quote.
@@ -122,7 +122,10 @@ def _state(document: Document) -> str:
     elif document.pages and document.pages_without_text == document.pages:
         state = "needs OCR: no page has text"
     elif document.pages_without_text:
-        state += f", {document.pages_without_text} pages need OCR"
+        pages = document.pages_without_text
+        state += f", {pages} page{' needs' if pages == 1 else 's need'} OCR"
+    if document.unknown_ratio > MOST_UNKNOWN:
+        state += ", not readable by this model (found by words alone)"
     if document.update_state == "failed":
         state += f"; a newer version failed: {document.update_reason}"
     elif document.update_state is not None:
@@ -135,10 +138,13 @@ def reports_html(reports: Sequence[FileReport]) -> str:
     items = []
     for report in reports:
         name = report.title or report.path.replace("\\", "/").rsplit("/", 1)[-1]
-        line = f"<b>{escape(_OUTCOMES[report.outcome])}</b> {escape(name)}"
+        known = report.reason == "known already"
+        outcome = "Known already" if known else _OUTCOMES[report.outcome]
+        line = f"<b>{escape(outcome)}</b> {escape(name)}"
         if report.outcome in ("added", "continued", "reread"):
-            line += f": {report.pages} pages, {report.tokens:,} tokens, {report.seconds:.1f} s"
-        if report.reason and report.outcome != "skipped":
+            pages = f"{report.pages} page{'s' if report.pages != 1 else ''}"
+            line += f": {pages}, {report.tokens:,} tokens, {report.seconds:.1f} s"
+        if report.reason and not known:
             line += f" ({escape(report.reason)})"
         items.append(f'<li class="{report.outcome}">{line}</li>')
     return f'<ul class="reports">{"".join(items)}</ul>' if items else ""

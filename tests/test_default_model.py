@@ -1,0 +1,136 @@
+"""The model that ships: its size, its vectors, its fingerprint."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load, load_file, save_file
+
+from armt_core.document_model import DocumentModel, fingerprint, open_model
+from armt_core.snapshot import snapshot_bytes
+from ingest.settings import DEFAULT_MODEL, PARSER_VERSION
+
+#: The first 16 components of all-MiniLM-L6-v2's own vectors: transformers' BertModel in
+#: float32, mean over all tokens, normalised.
+REFERENCE = {
+    "The lighthouse keeper winds the clock each evening.": [
+        0.01974, 0.05768, 0.03938, 0.0674, 0.00676, -0.00621, 0.01517, -0.02622,
+        0.03129, -0.03996, -0.0592, 0.02056, -0.05942, -0.0221, 0.02223, 0.0068,
+    ],
+    "Wie spät ist es?": [
+        -0.02018, 0.01195, 0.07344, 0.02293, -0.04726, 0.07352, 0.17901, 0.09177,
+        0.07187, 0.01055, -0.00497, 0.00378, -0.02891, 0.07108, 0.00132, -0.06693,
+    ],
+    "def add(a, b): return a + b": [
+        -0.02379, -0.00601, -0.06713, 0.02349, -0.09138, 0.01853, 0.05672, -0.04948,
+        0.0147, -0.00381, 0.07743, -0.04439, 0.0128, -0.01948, 0.08767, 0.01837,
+    ],
+    "42": [
+        0.02538, 0.07287, -0.02459, 0.11005, -0.07262, 0.04914, 0.05232, 0.02359,
+        0.0071, -0.04215, -0.01016, -0.05566, 0.04555, -0.03761, -0.0531, 0.02347,
+    ],
+    "A long sentence about harbours, ferries and the weather, which goes on and on, until "
+    "nobody remembers how it began or why it was ever written down at all.": [
+        0.01408, 0.09055, 0.07864, 0.05563, 0.01404, -0.00363, -0.01175, -0.0302,
+        -0.06996, -0.01396, 0.03099, 0.01772, -0.02252, -0.0411, -0.06415, 0.04847,
+    ],
+}  # fmt: skip
+SETTINGS = {"parser": PARSER_VERSION}
+
+
+@pytest.fixture(scope="module")
+def exact() -> DocumentModel:
+    return open_model(DEFAULT_MODEL, SETTINGS, dtype=torch.float32)
+
+
+@pytest.fixture(scope="module")
+def half() -> DocumentModel:
+    return open_model(DEFAULT_MODEL, SETTINGS, dtype=torch.bfloat16)
+
+
+@pytest.fixture
+def copy(tmp_path) -> Path:
+    return Path(shutil.copytree(DEFAULT_MODEL, tmp_path / "model"))
+
+
+@pytest.mark.parametrize("text", REFERENCE, ids=range(len(REFERENCE)))
+def test_vectors_are_those_of_the_original_model(exact, text):
+    vector = exact.vector(text)
+    assert np.abs(vector[:16] - np.array(REFERENCE[text])).max() < 2e-3  # a 16-bit file
+    assert np.linalg.norm(vector) == pytest.approx(1.0, abs=1e-5) and vector.shape == (384,)
+
+
+def test_bfloat16_gives_the_same_vectors_but_for_a_thousandth(exact, half):
+    assert half.model.backbone.dtype == torch.bfloat16
+    for text in REFERENCE:
+        cosine = float(exact.vector(text) @ half.vector(text))
+        assert 0.999 < cosine < 1.0 + 1e-4
+
+
+def test_reading_in_the_light_of_a_memory_changes_no_vector_yet(exact):
+    assert not exact.model.associative.value.any()  # W_v is zero
+    memory = exact.model.empty_memory()
+    for text in REFERENCE:
+        vector, memory = exact.read(text, memory)
+        assert np.abs(vector - exact.vector(text)).max() < 1e-5
+    assert int(memory.segments_read[0]) == len(REFERENCE)
+    assert memory.normalizer.any() and not memory.associations.any()
+
+
+def test_a_snapshot_has_the_same_size_however_much_was_read(exact):
+    memory, sizes = exact.model.empty_memory(), []
+    for _ in range(9):
+        _, memory = exact.read("Forty boats left the quay before the storm came.", memory)
+        data = snapshot_bytes(memory, exact.fingerprint)
+        sizes.append(len(data))
+        assert sum(tensor.numel() for tensor in load(data).values()) == 443_520
+        assert {tensor.dtype for tensor in load(data).values()} == {torch.float32}
+    assert len(set(sizes)) == 1 and sizes[0] < 1_800_000
+
+
+def test_a_segment_holds_254_tokens_of_text(exact):
+    assert exact.text_tokens == 254
+    assert exact.token_ids("word " * 1000).shape == (1, 256)
+
+
+def test_the_fingerprint_is_the_same_in_every_type(exact, half, reader):
+    assert exact.fingerprint == half.fingerprint == reader.fingerprint
+    assert len(exact.fingerprint) == 64
+
+
+def test_the_fingerprint_changes_with_whatever_changes_a_memory(copy):
+    original = fingerprint(DEFAULT_MODEL, SETTINGS)
+    assert fingerprint(copy, SETTINGS) == original
+    found = {original, fingerprint(copy, {"parser": PARSER_VERSION + 1})}
+    assert len(found) == 2
+
+    def changed(name: str, value: object) -> str:
+        path = copy / "config.json"
+        before = path.read_text(encoding="utf-8")
+        path.write_text(json.dumps({**json.loads(before), name: value}), encoding="utf-8")
+        after = fingerprint(copy, SETTINGS)
+        path.write_text(before, encoding="utf-8")
+        return after
+
+    for name, value in (("segment_tokens", 128), ("num_memory_tokens", 8), ("memory_dim", 16)):
+        found.add(changed(name, value))
+    assert len(found) == 5
+    # What changes nothing that is read: a new calibration, another type of the file.
+    assert changed("dtype", "float32") == original
+    (copy / "answering.json").write_text("{}", encoding="utf-8")
+    assert fingerprint(copy, SETTINGS) == original
+
+    tokenizer = copy / "tokenizer.json"
+    tokenizer.write_text(tokenizer.read_text(encoding="utf-8") + " ", encoding="utf-8")
+    found.add(fingerprint(copy, SETTINGS))
+    assert len(found) == 6
+    weights = load_file(copy / "model.safetensors")
+    name = next(name for name in weights if "word_embeddings" in name)
+    weights[name] = weights[name].clone()
+    weights[name][7, 7] += 1
+    save_file(weights, copy / "model.safetensors", {"format": "pt"})
+    found.add(fingerprint(copy, SETTINGS))
+    assert len(found) == 7
