@@ -1,0 +1,130 @@
+"""Which passages a question leads to: words, vectors, both; one document, a page, all."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.answering import Answerer
+from app.searching import Searcher, fuse
+from app.support import Calibration
+from ingest.pipeline import ingest_paths
+from storage.library import Library
+
+CALIBRATION = Calibration((4.0, 4.0, 2.0, 3.0), -7.0, 0.5)
+FIRST = "The zeppelin lands at noon.\fA cat sleeps on the warm stove.\fRain fell on the harbour."
+SECOND = "The airship captain eats herring.\fIn autumn the kittens are given away."
+
+
+@pytest.fixture(scope="module")
+def pets(tmp_path_factory, reader):
+    """Two documents, a sentence a page."""
+    folder: Path = tmp_path_factory.mktemp("pets")
+    (folder / "first.txt").write_text(FIRST, encoding="utf-8")
+    (folder / "second.txt").write_text(SECOND, encoding="utf-8")
+    with Library(folder / "library") as library:
+        paths = [folder / "first.txt", folder / "second.txt"]
+        assert [r.outcome for r in ingest_paths(paths, library, reader)] == ["added"] * 2
+        yield library
+
+
+@pytest.fixture(scope="module")
+def answerer(pets, reader) -> Answerer:
+    return Answerer(pets, reader, CALIBRATION)
+
+
+def test_words_find_only_passages_that_have_one(answerer):
+    found = answerer.search("zeppelins at noon", method="words")
+    assert [(p.title, p.page) for p in found] == [("first", 0)]
+    assert found[0].score > 0
+    assert answerer.search("xylophone", method="words") == []
+
+
+def test_vectors_find_what_is_meant_without_a_common_word(answerer):
+    found = answerer.search("feline pets", method="vectors")
+    assert len(found) == 5 and {(p.title, p.page) for p in found[:2]} == {
+        ("first", 1), ("second", 1),
+    }  # fmt: skip
+    assert [p.score for p in found] == sorted((p.score for p in found), reverse=True)
+
+
+def test_vector_scores_are_cosines_with_the_question(answerer, pets, reader):
+    query = reader.vector("feline pets")
+    for passage in answerer.search("feline pets", method="vectors"):
+        own = reader.vector(passage.text)
+        assert passage.score == pytest.approx(float(own @ query), abs=2e-3)
+        page = pets.page(passage.document_id, passage.page).text
+        assert page[passage.start : passage.end] == passage.text
+
+
+def test_hybrid_is_the_fusion_of_both(answerer, pets, reader):
+    question = "Where does the zeppelin land?"
+    searcher = Searcher(pets, reader)
+    words, cosines = searcher.scores(question, searcher.scopes(question))
+    assert len(words) == 1 and len(cosines) == 5
+    expected = fuse(words, cosines)
+    found = answerer.search(question)
+    assert {p.passage_id: p.score for p in found} == expected
+    assert (found[0].title, found[0].page) == ("first", 0)
+
+
+def test_fuse_by_hand():
+    fused = fuse({1: 8.0, 2: 2.0}, {2: 0.5, 3: -0.25}, share=0.25)
+    # Of passage 1 no vector is known, of passage 3 no word.
+    assert fused == {1: 0.25, 2: 0.25 * 0.25 + 0.75 * 0.5, 3: 0.75 * -0.25}
+    assert fuse({}, {7: 0.5}, share=0.4) == {7: 0.3}
+    assert fuse({}, {}) == {}
+
+
+def test_fuse_takes_only_the_nearest_vectors_but_every_word():
+    cosines = {number: 1.0 - number / 1000 for number in range(300)}
+    fused = fuse({299: 1.0}, cosines, share=0.5)
+    assert set(fused) == {*range(200), 299}
+    assert fused[299] == pytest.approx(0.5 + 0.5 * 0.701)
+
+
+def test_k_the_named_document_and_the_page_limit_what_is_found(answerer):
+    every = answerer.search("cat", method="vectors")
+    assert [p.passage_id for p in answerer.search("cat", method="vectors", k=2)] == [
+        p.passage_id for p in every[:2]
+    ]
+    named = answerer.search("cat", documents=["SECOND"], method="vectors")
+    assert {p.title for p in named} == {"second"} and len(named) == 2
+    for method in ("hybrid", "words", "vectors"):
+        early = answerer.search("zeppelin cat kittens", as_of_page=0, method=method)
+        assert early and {p.page for p in early} == {0}
+    # A shorter document is searched as a whole.
+    late = answerer.search("kittens", as_of_page=2, method="vectors")
+    assert {(p.title, p.page) for p in late} >= {("second", 1), ("first", 2)}
+
+
+def test_the_emptied_memory_uses_vectors_of_the_passages_alone_and_keeps_them(
+    answerer, pets, reader
+):
+    document = pets.document("second")
+    before = pets.missing_plain(document.id)
+    answerer.search("kittens", documents=["second"], memory="empty")
+    assert pets.missing_plain(document.id) == []
+    ids, plain = pets.vectors(document.id, "plain")
+    for number, vector in zip(ids, plain, strict=True):
+        alone, _ = reader.read(pets.passage(int(number)).text, reader.model.empty_memory())
+        assert np.array_equal(vector, alone.astype(np.float16))
+    assert {p.id for p in before} <= set(ids.tolist())
+
+
+def test_more_documents_than_may_be_opened_are_narrowed_by_words_and_vectors(tmp_path, reader):
+    subjects = "owls kites drums maps tiles ropes stamps coins boots hats".split()
+    for word in subjects:
+        (tmp_path / f"{word}.txt").write_text(f"A shelf full of {word}.", encoding="utf-8")
+    with Library(tmp_path / "library") as library:
+        list(ingest_paths([tmp_path / f"{word}.txt" for word in subjects], library, reader))
+        searcher = Searcher(library, reader)
+        for memory in ("final", "empty"):
+            scopes = searcher.scopes("owls, hats and birds of the night", memory=memory)
+            chosen = [scope.document.title for scope in scopes]
+            assert len(chosen) == 8 and set(chosen[:2]) == {"owls", "hats"}
+            reads = {int(scope.memory.segments_read[0]) for scope in scopes}
+            assert reads == ({1} if memory == "final" else {0})
+            missing = [library.missing_plain(d.id) for d in library.documents()]
+            # The emptied memory looks at vectors of passages alone, of every document.
+            assert all(missing) if memory == "final" else not any(missing)
