@@ -9,17 +9,26 @@ from pathlib import Path
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65535, not {text!r}")
+    return int(text)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Serves until interrupted. 0: ended. 1: could not start. 2: wrong usage."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", choices=LOOPBACK, help="this machine only")
-    parser.add_argument("--port", type=int, default=7860)
+    parser.add_argument("--port", type=_port, default=7860, help="default: 7860")
     parser.add_argument("--library", metavar="L", help="folder or sqlite:/// URL")
     parser.add_argument("--model", type=Path, metavar="FOLDER", help="default: the one that ships")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     # Before Gradio is imported: it would ask the network for its version otherwise.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    # Before torch is: threads that wait by spinning take the cores from each other as soon as
+    # another program is busy; a question then took 8 s instead of 0.1 s.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from app.answering import Answerer
     from app.service import Service
     from app.ui.page import build, launch_settings

@@ -53,8 +53,8 @@ class Memories:
         if document.fingerprint != self._model.fingerprint:
             raise OtherModel(
                 f'"{document.title}" was read by model {document.fingerprint[:12]}, the loaded '
-                f"model is {self._model.fingerprint[:12]}. Read it again with: python -m app reread. "
-                "Or start with the model that read it."
+                f"model is {self._model.fingerprint[:12]}. Read it again (python -m app reread), "
+                "or start with the model that read it."
             )
         if as_of_page is not None and not 0 <= as_of_page < document.pages:
             raise UsageError(

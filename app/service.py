@@ -6,7 +6,7 @@ from pathlib import Path
 
 from app.answering import Answerer
 from app.results import Answer, Citation, Memory
-from armt_core.errors import ParseError
+from armt_core.errors import ParseError, UsageError
 from ingest.child import ParserPool
 from ingest.limits import ParseLimits
 from ingest.pipeline import FileReport, ingest_paths
@@ -75,7 +75,14 @@ class Service:
         as_of_page: int | None,
         memory: Memory,
     ) -> Answer:
-        """As Answerer.ask."""
+        """As Answerer.ask, but a page that is not there is named as people count, from 1."""
+        for name in documents or ():
+            document = self.library.document(name)
+            if as_of_page is not None and as_of_page >= document.pages > 0:
+                raise UsageError(
+                    f'"{document.title}" has pages 1 to {document.pages}; there is no page '
+                    f"{as_of_page + 1}."
+                )
         return self.answerer.ask(
             question, documents=documents or None, as_of_page=as_of_page, memory=memory
         )

@@ -70,7 +70,10 @@ def write(
     gamma = (1 - weight / (squared + EPS)).clamp(0, 1).detach()
     gamma = torch.where(first, 1.0, gamma)  # (L, B, M, 1)
 
-    associations = associations + keys.transpose(-1, -2) @ (beta * (values - stored))
+    change = beta * (values - stored)  # (L, B, M, D)
+    associations = torch.baddbmm(
+        associations.flatten(0, 1), keys.flatten(0, 1).transpose(1, 2), change.flatten(0, 1)
+    ).view_as(associations)
     normalizer = normalizer + (gamma * keys).sum(dim=-2)
     return associations, normalizer
 

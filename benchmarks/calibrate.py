@@ -1,93 +1,106 @@
 """Fits the confidence of an answer and sets the threshold of "not found".
 
-    python -m benchmarks.calibrate --data FOLDER
+    python -m benchmarks.calibrate
 
-The weights are fitted on articles with questions that have an answer and questions that
-have none (FOLDER/qa/squad-articles.jsonl.gz): a sentence counts as right if it holds the
-answer and stands in its paragraph. The threshold is then set on
-examples/corpus/questions.json, where it answers most questions rightly. Writes
-models/default/answering.json; without --data only the threshold is set anew, and the
-weights stay.
+Both on examples/corpus/questions.json: every sentence that could have been chosen for a
+question counts as right if it stands on the question's page and shares its quote. Weights
+by logistic regression; the threshold is where right answers outnumber wrong ones by most.
+The table is cross-validated over five parts: each question is judged by weights and
+threshold from the other four. Writes models/default/answering.json from all of them.
 """
 
-import argparse
 import json
-import random
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
+from typing import Any
 
 import torch
 
-from app.answering import Answerer
-from app.support import FEATURES, Calibration, load_calibration
-from benchmarks.articles import ingest_articles, load_articles
+from app.answering import Answerer, Evidence
+from app.support import FEATURES, Calibration
 from benchmarks.results import ROOT, print_table, write_result
 from ingest.pipeline import ingest_paths
 from ingest.settings import DEFAULT_MODEL, open_reader
 from storage.library import Library
 
 CORPUS = ROOT / "examples" / "corpus"
+PARTS = 5
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A question's most confident sentence: is the page right, and was there an answer at all?"""
+class Asked:
+    """A question's sentences: their features, and whether each is right. n sentences."""
 
-    confidence: float
-    right: bool
     answerable: bool
+    features: tuple[tuple[float, ...], ...]
+    right: tuple[bool, ...]
+    right_page: tuple[bool, ...]
+
+    def best(self, calibration: Calibration) -> tuple[float, bool]:
+        """The highest confidence, and whether that sentence is on the right page."""
+        scores = [calibration.confidence(values) for values in self.features]
+        index = max(range(len(scores)), key=lambda i: scores[i])
+        return scores[index], self.right_page[index]
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main() -> int:
     """0 when answering.json is written."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.calibrate")
-    parser.add_argument("--data", type=Path, metavar="FOLDER")
-    parser.add_argument("--questions", type=int, default=800, help="of the articles")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(arguments)
-    start = Calibration((1.0,) * len(FEATURES), 0.0, 0.5)
-    if options.data is None:
-        start = load_calibration(DEFAULT_MODEL)
-    model = open_reader()
-    with tempfile.TemporaryDirectory() as folder:
-        fitted = start
-        if options.data is not None:
-            with Library(Path(folder, "articles")) as library:
-                answerer = Answerer(library, model, start)
-                fitted = _fit(answerer, options.data, Path(folder), options.questions, options.seed)
-        with Library(Path(folder, "corpus")) as library:
-            for report in ingest_paths([CORPUS], library, model):
-                assert report.outcome != "failed", report
-            judged = _judge(Answerer(library, model, fitted))
-    threshold = _best_threshold(judged)
-    result = replace(fitted, threshold=threshold)
+    asked = _ask()
+    held_out: list[tuple[bool, bool, bool]] = []
+    for part in range(PARTS):
+        rest = [a for i, a in enumerate(asked) if i % PARTS != part]
+        calibration = _calibrate(rest)
+        for item in asked[part::PARTS]:
+            confidence, right = item.best(calibration)
+            held_out.append((item.answerable, right, confidence >= calibration.threshold))
+    final = _calibrate(asked)
     values = {
-        "weights": {n: round(w, 4) for n, w in zip(FEATURES, result.weights, strict=True)},
-        "bias": round(result.bias, 4),
-        "threshold": round(threshold, 4),
+        "weights": {n: round(w, 4) for n, w in zip(FEATURES, final.weights, strict=True)},
+        "bias": round(final.bias, 4),
+        "threshold": round(final.threshold, 4),
     }
-    (DEFAULT_MODEL / "answering.json").write_text(json.dumps(values, indent=2) + "\n")
-    _report(judged, threshold, values)
+    path = DEFAULT_MODEL / "answering.json"
+    path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    _report(held_out, values)
     return 0
 
 
-def _fit(answerer: Answerer, data: Path, folder: Path, most: int, seed: int) -> Calibration:
-    """Logistic regression over every sentence that would have been chosen from."""
-    articles, questions = load_articles(data / "qa" / "squad-articles.jsonl.gz")
-    ids = ingest_articles(articles, folder, answerer.library, answerer.model)
-    random.Random(seed).shuffle(questions)
-    rows, labels = [], []
-    for asked in questions[:most]:
-        for item in answerer.evidence(asked.question):
-            place = (item.passage.document_id, item.passage.page)
-            right = place == (ids[asked.article], asked.paragraph)
-            rows.append(item.features)
-            labels.append(right and any(answer in item.text for answer in asked.answers))
-    x, y = torch.tensor(rows, dtype=torch.float64), torch.tensor(labels, dtype=torch.float64)
+def _ask() -> list[Asked]:
+    questions = json.loads((CORPUS / "questions.json").read_text(encoding="utf-8"))["questions"]
+    with tempfile.TemporaryDirectory() as folder, Library(folder) as library:
+        model = open_reader()
+        for report in ingest_paths([CORPUS], library, model):
+            assert report.outcome != "failed", report
+        answerer = Answerer(library, model, Calibration((1.0,) * len(FEATURES), 0.0, 0.5))
+        return [_judged(item, answerer.evidence(item["question"])) for item in questions]
+
+
+def _judged(item: dict[str, Any], evidence: Sequence[Evidence]) -> Asked:
+    pages = [
+        bool(item["answers"]) and (e.passage.title, e.passage.page) == (item["title"], item["page"])
+        for e in evidence
+    ]
+    quotes = [bool(item["answers"]) and _shares(e.text, item["quote"]) for e in evidence]
+    return Asked(
+        bool(item["answers"]),
+        tuple(e.features for e in evidence),
+        tuple(page and quote for page, quote in zip(pages, quotes, strict=True)),
+        tuple(pages),
+    )
+
+
+def _shares(sentence: str, quote: str) -> bool:
+    """Whether one holds the other, white space aside."""
+    a, b = "".join(sentence.split()), "".join(quote.split())
+    return a in b or b in a
+
+
+def _calibrate(asked: Sequence[Asked]) -> Calibration:
+    x = torch.tensor([f for a in asked for f in a.features], dtype=torch.float64)
+    y = torch.tensor([r for a in asked for r in a.right], dtype=torch.float64)
     weights = torch.zeros(x.shape[1] + 1, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
 
@@ -100,63 +113,43 @@ def _fit(answerer: Answerer, data: Path, folder: Path, most: int, seed: int) -> 
         return value
 
     optimizer.step(loss)
-    print(f"fitted on {len(rows):,} sentences of {min(most, len(questions))} questions")
     *fitted, bias = weights.detach().tolist()
-    return Calibration(tuple(fitted), bias, 0.5)
+    calibration = Calibration(tuple(fitted), bias, 0.5)
+    best = [(a.answerable, *a.best(calibration)) for a in asked]
+    judged = [(answerable, right, confidence) for answerable, confidence, right in best]
+    return Calibration(tuple(fitted), bias, _threshold(judged))
 
 
-def _judge(answerer: Answerer) -> list[Judged]:
-    questions = json.loads((CORPUS / "questions.json").read_text(encoding="utf-8"))["questions"]
-    judged = []
-    for item in questions:
-        answer = answerer.ask(item["question"])
-        best = (answer.citations or answer.nearest)[0]
-        place = (best.title, best.page)
-        right = bool(item["answers"]) and place == (item["title"], item["page"])
-        judged.append(Judged(best.score, right, bool(item["answers"])))
-    return judged
+def _threshold(judged: Sequence[tuple[bool, bool, float]]) -> float:
+    """Where right answers outnumber wrong ones by most; the middle of the best stretch.
 
+    judged: (answerable, right page, confidence). An answer is wrong from another page than
+    the right one, or to a question that has none; a refusal counts nothing either way.
+    """
 
-def _outcomes(judged: Sequence[Judged], threshold: float) -> tuple[float, float]:
-    """Shares of answerable questions answered from the right page, of others refused."""
-    answerable = [j for j in judged if j.answerable]
-    others = [j for j in judged if not j.answerable]
-    right = sum(j.right and j.confidence >= threshold for j in answerable)
-    refused = sum(j.confidence < threshold for j in others)
-    return right / len(answerable), refused / len(others)
+    def gain(threshold: float) -> int:
+        return sum(1 if a and r else -1 for a, r, c in judged if c >= threshold)
 
-
-def _best_threshold(judged: Sequence[Judged]) -> float:
-    """Where both shares are best together; the middle of the best stretch."""
-    values = sorted({j.confidence for j in judged})
-    middles = [(a + b) / 2 for a, b in pairwise(values)]
-    best = max(sum(_outcomes(judged, t)) for t in middles)
-    good = [t for t in middles if sum(_outcomes(judged, t)) > best - 1e-9]
+    middles = [(a + b) / 2 for a, b in pairwise(sorted({c for _, _, c in judged}))]
+    best = max(map(gain, middles))
+    good = [t for t in middles if gain(t) == best]
     return good[len(good) // 2]
 
 
-def _report(judged: Sequence[Judged], threshold: float, values: dict[str, object]) -> None:
-    answered, refused = _outcomes(judged, threshold)
-    answerable = sum(j.answerable for j in judged)
-    first = sum(j.right for j in judged) / answerable
-    rows = [
-        ["right page first, threshold aside", f"{first:.1%}", str(answerable)],
-        ["answered, and from the right page", f"{answered:.1%}", str(answerable)],
-        ["unanswerable refused", f"{refused:.1%}", str(len(judged) - answerable)],
-    ]
-    print_table(["examples/corpus (the threshold is set on it)", "share", "n"], rows)
-    print(f"threshold {threshold:.3f}")
-    write_result(
-        "calibrate",
-        {
-            **values,
-            "right_page_first": round(first, 4),
-            "answered_from_right_page": round(answered, 4),
-            "unanswerable_refused": round(refused, 4),
-            "answerable": answerable,
-            "unanswerable": len(judged) - answerable,
-        },
-    )
+def _report(held_out: Sequence[tuple[bool, bool, bool]], values: dict[str, object]) -> None:
+    """held_out: (answerable, right page first, answered) a question."""
+    answerable = [h for h in held_out if h[0]]
+    others = [h for h in held_out if not h[0]]
+    shares = {
+        "right_page_first": sum(right for _, right, _ in answerable) / len(answerable),
+        "answered_from_right_page": sum(r and f for _, r, f in answerable) / len(answerable),
+        "answered_from_wrong_page": sum(f and not r for _, r, f in answerable) / len(answerable),
+        "unanswerable_refused": sum(not found for _, _, found in others) / len(others),
+    }
+    sizes = {name: len(others if name.startswith("un") else answerable) for name in shares}
+    rows = [[n.replace("_", " "), f"{s:.1%}", str(sizes[n])] for n, s in shares.items()]
+    print_table(["examples/corpus, cross-validated", "share", "n"], rows)
+    write_result("calibrate", {**values, **{n: round(s, 4) for n, s in shares.items()}, "n": sizes})
 
 
 if __name__ == "__main__":

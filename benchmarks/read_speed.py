@@ -2,12 +2,13 @@
 
     python -m benchmarks.read_speed
 
-Everything in one process, one after the other, each the median of several runs:
-reading into memory (tokens in, vector and memory out), the backbone alone one segment
-at a time, the backbone alone at its best batch size, and the rate of a plain matrix
-product, which bounds them all.
+The segments are the passages of the longest example document, each at its own length.
+Everything in one process, taken in turn, each the median of several runs: reading into
+memory (tokens in, vector and memory out), the backbone alone one segment at a time, the
+backbone alone at its best batch size (padded), and the rate of a plain matrix product,
+which bounds them all.
 
-Axes: S segments, T tokens.
+Axes: B segments of a batch, T tokens.
 """
 
 import argparse
@@ -16,39 +17,43 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from armt_core.document_model import DocumentModel
 from armt_core.pooling import mean_pool
-from armt_core.reading import read_sequential
-from benchmarks.results import machine, print_table, write_result
+from armt_core.reading import pad_segments, read_sequential
+from benchmarks.results import ROOT, machine, print_table, write_result
+from ingest.cleaning import clean_document
+from ingest.parse import parse_file
+from ingest.passages import split_passages
 from ingest.settings import open_reader
 
+DOCUMENT = ROOT / "examples" / "corpus" / "ellermouth-handbook.pdf"
 BATCHES = (1, 2, 4, 8, 16, 32)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """1 if reading falls short of the share of the plain backbone given by --least."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.read_speed")
-    parser.add_argument("--segments", type=int, default=64, help="full segments to read")
+    parser.add_argument("--document", type=Path, default=DOCUMENT, help="what to read")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--least", type=float, default=0.75, help="share of the plain speed")
     options = parser.parse_args(arguments)
 
     reader = open_reader()
-    generator = torch.Generator().manual_seed(0)
-    shape = (options.segments, reader.config.segment_tokens)
-    vocabulary = reader.config.backbone.vocab_size
-    segments = torch.randint(1000, vocabulary, shape, generator=generator)  # (S, T)
-    segments = segments.to(reader.model.device)
+    document = parse_file(options.document)
+    cleaned = clean_document(document)
+    passages = split_passages(document, cleaned, reader.tokenizer, reader.text_tokens)
+    segments = [reader.token_ids(passage.text) for passage in passages]
+    tokens = sum(ids.shape[1] for ids in segments)
 
     # Taken in turn, so that a slow moment of the machine falls on both.
     times = _interleaved(
         [partial(_plain, reader, segments, 1), partial(_read, reader, segments)], options.runs
     )
-    tokens = segments.numel()
     plain, read = tokens / times[0], tokens / times[1]
     batches = {
         size: tokens / _interleaved([partial(_plain, reader, segments, size)], 3)[0]
@@ -66,15 +71,17 @@ def main(arguments: list[str] | None = None) -> int:
             f"{batches[best] / plain:.0%}",
         ],
     ]
-    print(f"{machine()}; {reader.conditions}; {options.segments} segments of {shape[1]} tokens")
+    print(f"{machine()}; {reader.conditions}")
+    print(f"{options.document.name}: {len(segments)} segments, {tokens:,} tokens")
     print_table(["what", "tokens/s", "of plain"], rows)
     print(f"matrix product, {reader.model.backbone.dtype}: {rate / 1e9:,.0f} GFLOP/s")
     write_result(
         "read_speed",
         {
             "conditions": reader.conditions,
-            "segments": options.segments,
-            "tokens_per_segment": shape[1],
+            "document": options.document.name,
+            "segments": len(segments),
+            "tokens": tokens,
             "reading_tokens_per_second": round(read),
             "plain_tokens_per_second": round(plain),
             "share": round(read / plain, 3),
@@ -90,18 +97,25 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 @torch.inference_mode()
-def _plain(reader: DocumentModel, segments: Tensor, batch: int) -> None:
+def _plain(reader: DocumentModel, segments: list[Tensor], batch: int) -> None:
     """The transformers model itself, as an embedding service would run it."""
     bert = reader.model.backbone.bert
-    for ids in segments.split(batch):
-        mean_pool(bert(input_ids=ids).last_hidden_state)
+    if batch == 1:
+        for ids in segments:
+            mean_pool(bert(input_ids=ids).last_hidden_state)
+        return
+    by_length = sorted(segments, key=lambda ids: ids.shape[1])
+    for first in range(0, len(segments), batch):
+        rows = [[ids[0].tolist()] for ids in by_length[first : first + batch]]
+        ids, mask = (t[:, 0].to(reader.model.device) for t in pad_segments(rows))  # (B, T)
+        mean_pool(bert(input_ids=ids, attention_mask=mask).last_hidden_state, mask)
 
 
 @torch.inference_mode()
-def _read(reader: DocumentModel, segments: Tensor) -> None:
+def _read(reader: DocumentModel, segments: list[Tensor]) -> None:
     memory = reader.model.empty_memory()
     for ids in segments:
-        reading = read_sequential(reader.model, ids[None, None], memory=memory)
+        reading = read_sequential(reader.model, ids[:, None], memory=memory)
         mean_pool(reading.hidden[:, 0])
         memory = reading.memory
 

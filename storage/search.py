@@ -19,7 +19,7 @@ STOP_WORDS = frozenset(
     off on once only or other our ours out over own same she should so some such than that the
     their theirs them then there these they this those through to too under until up us very
     was we were what when where which while who whom whose why will with would you your yours
-    """.split()  # noqa: SIM905
+    """.split()
 )
 
 _SEARCH = """

@@ -212,7 +212,9 @@ def test_lines_of_standard_input_are_answered_in_order_and_a_bad_one_in_its_plac
     assert said[:4] == [PAGES[1], None, "usage", "unknown_document"]
     assert said[4] == PAGES[0] and len(values[4]["citations"]) == 1
     assert said[5:10] == ["usage"] * 5 and said[11] == PAGES[1]
-    assert "pages" in values[5]["error"]["message"] and "'question'" in values[6]["error"]["message"]
+    assert (
+        "pages" in values[5]["error"]["message"] and "'question'" in values[6]["error"]["message"]
+    )
     assert values[10]["question"] == "[[[[["
 
 
@@ -228,8 +230,8 @@ def test_flags_are_the_defaults_of_lines(run):
 def test_bad_lines_for_people_stand_between_the_answers(run):
     code, out, _ = run("ask", "-", stdin=f"{QUESTION}\n{{nonsense\n{QUESTION}\n")
     assert code == 1
-    assert out.index(PAGES[1]) < out.index("error: This line begins like JSON") < out.rindex(
-        PAGES[1]
+    assert (
+        out.index(PAGES[1]) < out.index("error: This line begins like JSON") < out.rindex(PAGES[1])
     )
 
 

@@ -113,7 +113,18 @@ def test_the_emptied_memory_uses_vectors_of_the_passages_alone_and_keeps_them(
 
 
 def test_more_documents_than_may_be_opened_are_narrowed_by_words_and_vectors(tmp_path, reader):
-    subjects = "owls kites drums maps tiles ropes stamps coins boots hats".split()
+    subjects = [
+        "owls",
+        "kites",
+        "drums",
+        "maps",
+        "tiles",
+        "ropes",
+        "stamps",
+        "coins",
+        "boots",
+        "hats",
+    ]
     for word in subjects:
         (tmp_path / f"{word}.txt").write_text(f"A shelf full of {word}.", encoding="utf-8")
     with Library(tmp_path / "library") as library:

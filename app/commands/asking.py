@@ -24,15 +24,21 @@ _FIELDS = {"question", "documents", "as_of_page", "memory", "k"}
 def add_commands(commands: "argparse._SubParsersAction[Any]", common: Any) -> None:
     """Adds both to the command line."""
     ask = commands.add_parser("ask", parents=[common], help="a cited answer to a question")
-    ask.add_argument("question", metavar="QUESTION", help="- reads standard input: one a line, or JSON")
+    ask.add_argument(
+        "question", metavar="QUESTION", help="- reads standard input: one a line, or JSON"
+    )
     _scope_options(ask)
-    ask.add_argument("-k", type=int, default=5, metavar="N", help="passages read for an answer (default: 5)")
+    ask.add_argument(
+        "-k", type=int, default=5, metavar="N", help="passages read for an answer (default: 5)"
+    )
     ask.set_defaults(run=run_ask)
 
     search = commands.add_parser("search", parents=[common], help="the best passages")
     search.add_argument("question", metavar="QUESTION")
     _scope_options(search)
-    search.add_argument("-k", type=int, default=10, metavar="N", help="passages to list (default: 10)")
+    search.add_argument(
+        "-k", type=int, default=10, metavar="N", help="passages to list (default: 10)"
+    )
     search.add_argument("--method", choices=("hybrid", "words", "vectors"), default="hybrid")
     search.set_defaults(run=run_search)
 

@@ -35,18 +35,15 @@ class BackboneAdapter(ABC):
 
     def __init__(self, backbone: PreTrainedModel) -> None:
         self.backbone = backbone
+        layers = backbone.get_submodule(self.layers_path)
+        assert isinstance(layers, nn.ModuleList)
+        #: The L layers, in order.
+        self.layers = layers
 
     @staticmethod
     @abstractmethod
     def build(config: Any) -> PreTrainedModel:
         """The family's model with a language-model head and random weights."""
-
-    @property
-    def layers(self) -> nn.ModuleList:
-        """The L layers, in order."""
-        layers = self.backbone.get_submodule(self.layers_path)
-        assert isinstance(layers, nn.ModuleList)
-        return layers
 
     def tokens(self, input_ids: Tensor) -> Tensor:
         """Token embeddings (B, T, D) before positions and normalisation."""
