@@ -9,7 +9,7 @@ import gradio as gr
 from app.results import Answer, Citation
 from app.service import Service
 from app.ui import render
-from armt_core.errors import RecollectError
+from armt_core.errors import RecollectError, UsageError
 
 STYLE = Path(__file__).with_name("style.css")
 #: Fonts of the system alone: nothing is fetched.
@@ -30,11 +30,14 @@ def build(service: Service) -> gr.Blocks:
                     label="Drop PDF, text or Markdown files here",
                     file_count="multiple",
                     elem_id="files",
-                    height=140,
+                    height=200,
                 )
                 reports = gr.HTML(elem_id="reports")
                 choice = gr.CheckboxGroup(
-                    label="Ask these (none chosen: all)", choices=[], elem_id="choice"
+                    label="Ask these (none chosen: all)",
+                    choices=[],
+                    visible=False,
+                    elem_id="choice",
                 )
                 loaded = gr.HTML(elem_id="loaded")
                 with gr.Accordion("Library", open=False):
@@ -69,7 +72,8 @@ def build(service: Service) -> gr.Blocks:
         def refresh() -> tuple[Any, str]:
             ready = service.ready()
             choices = [(_choice(d.title, d.pages), d.id) for d in ready]
-            return gr.CheckboxGroup(choices=choices), render.documents_html(service.documents())
+            group = gr.CheckboxGroup(choices=choices, visible=bool(choices))
+            return group, render.documents_html(service.documents())
 
         def add(paths: Sequence[str] | None, progress: Any = gr.Progress()) -> Iterator[Any]:  # noqa: B008
             if not paths:
@@ -98,8 +102,8 @@ def build(service: Service) -> gr.Blocks:
             except RecollectError as error:
                 return render.error_html(str(error))
             return (
-                f'<p class="confidence">Memory loaded: {len(chosen)} documents, '
-                f"{segments:,} segments read, {size / 1e6:.1f} MB.</p>"
+                f'<p class="confidence">Memory loaded: {render.count(len(chosen), "document")}, '
+                f"{render.count(segments, 'segment')} read, {size / 1e6:.1f} MB.</p>"
             )
 
         def respond(text: str, chosen: list[str], page_number: str, mode: Any) -> tuple[Any, ...]:
@@ -155,16 +159,17 @@ def launch_settings() -> dict[str, Any]:
 
 
 def _choice(title: str, pages: int) -> str:
-    return f"{title} ({pages} page{'s' if pages != 1 else ''})"
+    return f"{title} ({render.count(pages, 'page')})"
 
 
 def _page_index(text: str) -> int | None:
     """The 0-based page of what was typed, counted from 1; None for nothing."""
     if not text.strip():
         return None
-    if not text.strip().isdecimal() or int(text) < 1:
-        raise RecollectError(f"“As of page” takes a page number from 1 on, not “{text.strip()}”.")
-    return int(text) - 1
+    typed = text.strip()
+    if not typed.isdecimal() or len(typed) > 9 or int(typed) < 1:
+        raise UsageError(f"“As of page” takes a page number from 1 on, not “{typed[:40]}”.")
+    return int(typed) - 1
 
 
 def _titles(service: Service, answer: Answer) -> dict[str, str]:

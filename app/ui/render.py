@@ -24,6 +24,11 @@ def page_name(page: int, label: str | None) -> str:
     return label if label is not None else str(page + 1)
 
 
+def count(number: int, thing: str) -> str:
+    """ "1 page", "1,200 pages"."""
+    return f"{number:,} {thing}{'s' if number != 1 else ''}"
+
+
 def citation_label(number: int, citation: Citation) -> str:
     """One line to choose a citation by; plain text."""
     title = citation.title if len(citation.title) <= 60 else citation.title[:57] + "..."
@@ -142,8 +147,9 @@ def reports_html(reports: Sequence[FileReport]) -> str:
         outcome = "Known already" if known else _OUTCOMES[report.outcome]
         line = f"<b>{escape(outcome)}</b> {escape(name)}"
         if report.outcome in ("added", "continued", "reread"):
-            pages = f"{report.pages} page{'s' if report.pages != 1 else ''}"
-            line += f": {pages}, {report.tokens:,} tokens, {report.seconds:.1f} s"
+            line += (
+                f": {count(report.pages, 'page')}, {report.tokens:,} tokens, {report.seconds:.1f} s"
+            )
         if report.reason and not known:
             line += f" ({escape(report.reason)})"
         items.append(f'<li class="{report.outcome}">{line}</li>')
