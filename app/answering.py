@@ -155,10 +155,11 @@ class Answerer:
         evidence = []
         for passage, scored in found:
             name, covered = passage.document_id, words.coverage(passage.text)
-            for span in sentence_spans(passage.text):
-                text = passage.text[slice(*span)]
-                cosine = float(self.model.vector(text, memories[name]) @ queries[name])
-                features = (scored.cosine, cosine, covered, words.coverage(text))
+            spans = sentence_spans(passage.text)
+            texts = [passage.text[slice(*span)] for span in spans]
+            cosines = self.model.vectors(texts, memories[name]) @ queries[name]
+            for span, text, cosine in zip(spans, texts, cosines, strict=True):
+                features = (scored.cosine, float(cosine), covered, words.coverage(text))
                 evidence.append(Evidence(passage, span, text, features))
         return evidence
 

@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,24 @@ class DocumentModel:
         """The vector (D,) float32 of `text` read with a document's memory; writes nothing."""
         hidden, _ = self.model.run(self.token_ids(text), memory=memory)
         return mean_pool(hidden)[0].cpu().numpy()
+
+    @torch.inference_mode()
+    def vectors(self, texts: Sequence[str], memory: MemoryState) -> np.ndarray:
+        """The vectors (n, D) float32 of n texts in one padded batch, each read with `memory`.
+
+        memory: of one document. Equal to `vector` of each but for rounding; nothing is written.
+        """
+        encoded = self.tokenizer(
+            list(texts),
+            truncation=True,
+            max_length=self.config.segment_tokens,
+            padding=True,
+            return_tensors="pt",
+        ).to(self.model.device)
+        mask = encoded.attention_mask
+        repeated = memory.repeat(len(texts))
+        hidden, _ = self.model.run(encoded.input_ids, mask, repeated)
+        return mean_pool(hidden, mask).cpu().numpy()
 
     @torch.inference_mode()
     def answer(self, question: str, memory: MemoryState, most: int = 32) -> tuple[str, float]:

@@ -179,13 +179,8 @@ def test_below_the_threshold_nothing_is_found_and_the_nearest_places_are_offered
 def test_what_the_documents_do_not_say_is_not_found(island, reader):
     answer = Answerer(island, reader, CALIBRATION).ask("What is the capital of Mongolia?")
     assert not answer.found and answer.answer is None and answer.confidence < 0.5
-    assert usual_nearest(answer)
-
-
-def usual_nearest(answer: Answer) -> bool:
-    """Places to look at are there though nothing was found, the best first."""
     scores = [c.score for c in answer.nearest]
-    return len(scores) == 3 and scores == sorted(scores, reverse=True)
+    assert len(scores) == 3 and scores == sorted(scores, reverse=True)
 
 
 def test_k_limits_the_passages_that_are_cited(island, reader):
@@ -259,9 +254,8 @@ def test_two_who_ask_at_once_get_the_answers_they_get_alone(remembered, remember
     alone = Answerer(remembered, remembering, CALIBRATION)
     requests = [
         (question, memory, documents)
-        for question in QUESTIONS
+        for question, documents in zip(QUESTIONS, (["island"], ["bakery"], None), strict=True)
         for memory in ("final", "empty")
-        for documents in (["island"], ["bakery"], None)
     ]
     expected = [without_timings(alone.ask(q, memory=m, documents=d)) for q, m, d in requests]
     one = Answerer(remembered, remembering, CALIBRATION)
