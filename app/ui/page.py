@@ -48,7 +48,7 @@ def build(service: Service) -> gr.Blocks:
                 )
                 with gr.Row():
                     as_of = gr.Textbox(
-                        label="As of page (counted from 1; empty: all)",
+                        label="As of page (empty: all)",
                         elem_id="as-of",
                         max_lines=1,
                         scale=2,
