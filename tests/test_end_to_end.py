@@ -12,6 +12,8 @@ from storage.library import Library
 CORPUS = Path(__file__).resolve().parent.parent / "examples" / "corpus"
 QUESTIONS = json.loads((CORPUS / "questions.json").read_text(encoding="utf-8"))["questions"]
 ANSWERABLE = [q for q in QUESTIONS if q["answers"]]
+#: Every third question: all of them, as benchmarks/calibrate.py asks, take minutes.
+SAMPLE = QUESTIONS[::3]
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,7 @@ def test_most_questions_are_answered_from_the_right_page_and_most_others_refused
 ):
     library, _ = ingested
     right = refused = 0
-    for item in QUESTIONS:
+    for item in SAMPLE:
         answer = answerer.ask(item["question"])
         for citation in (*answer.citations, *answer.nearest):
             text = library.page(citation.document_id, citation.page).text
@@ -52,12 +54,13 @@ def test_most_questions_are_answered_from_the_right_page_and_most_others_refused
             first = answer.citations[0]
             right += (first.title, first.page) == (item["title"], item["page"])
     # What calibration reached is in benchmarks/results/calibrate.json; these are floors.
-    assert right / len(ANSWERABLE) >= 0.45
-    assert refused / (len(QUESTIONS) - len(ANSWERABLE)) >= 0.2
+    answerable = sum(bool(item["answers"]) for item in SAMPLE)
+    assert right / answerable >= 0.45
+    assert refused / (len(SAMPLE) - answerable) >= 0.2
 
 
 def test_final_and_empty_memory_answer_the_same_while_the_memory_is_untrained(answerer):
-    for item in QUESTIONS[::8]:
+    for item in QUESTIONS[::16]:
         final, empty = (
             answerer.ask(item["question"]),
             answerer.ask(item["question"], memory="empty"),
