@@ -34,7 +34,7 @@ def read(x: Tensor, associations: Tensor, normalizer: Tensor, w_query: Tensor) -
     """
     query = dpfp(functional.linear(x, w_query.to(x.dtype)))  # (B, T, K)
     value = query @ associations.to(x.dtype)  # (B, T, D)
-    weight = query @ normalizer.to(x.dtype).unsqueeze(-1)  # (B, T, 1)
+    weight = (query * normalizer.to(x.dtype).unsqueeze(-2)).sum(-1, keepdim=True)  # (B, T, 1)
     return torch.addcdiv(x, value, weight + EPS)
 
 
@@ -64,11 +64,10 @@ def write(
     beta = torch.sigmoid(beta).unsqueeze(-1)  # (L, B, M, 1)
 
     weight = keys @ normalizer.unsqueeze(-1) + EPS  # (L, B, M, 1), d_i
-    first = first.view(-1, 1, 1)
-    stored = torch.where(first, 0.0, (keys @ associations) / weight)  # (L, B, M, D), vbar_i
+    stored = (keys @ associations) / weight  # (L, B, M, D), vbar_i; of an empty A exactly 0
     squared = (keys * keys).sum(-1, keepdim=True)  # (L, B, M, 1)
     gamma = (1 - weight / (squared + EPS)).clamp(0, 1).detach()
-    gamma = torch.where(first, 1.0, gamma)  # (L, B, M, 1)
+    gamma = torch.where(first.view(-1, 1, 1), 1.0, gamma)  # (L, B, M, 1)
 
     change = beta * (values - stored)  # (L, B, M, D)
     associations = torch.baddbmm(

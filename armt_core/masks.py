@@ -12,40 +12,39 @@ def attention_bias(
     text_mask: Tensor,
     tokens: int,
     memory_tokens: int,
-    prefix: Tensor,
+    prefix: Tensor | None,
     text_sees_memory: bool,
     causal_memory: bool,
     dtype: torch.dtype,
 ) -> Tensor:
     """What is added to attention scores, (B, 1, T + M, S + M): 0 or the lowest number.
 
-    text_mask: (B, S) bool, false at padding. tokens: T. prefix: (B,) or (1,): the
-    first `prefix` positions are seen by all (0 in a causal model, S in a
-    bidirectional one, the question's length when an answer is written after it);
-    a later position is seen from itself on. Memory tokens come after the text
-    and see all of it; among themselves each sees all, or in a causal model those
-    up to itself. Text sees them only if `text_sees_memory`.
+    text_mask: (B, S) bool, false at padding. tokens: T. prefix: (B,), the first
+    `prefix` positions are seen by all (0 in a causal model, the question's length when
+    an answer is written after it) and a later one from itself on; None: all see all.
+    Memory tokens come after the text and see all of it; among themselves each sees
+    all, or in a causal model those up to itself. Text sees them only if
+    `text_sees_memory`.
     """
     batch, total = text_mask.shape
     device = text_mask.device
-    keys = torch.arange(total, device=device)
-    queries = keys[total - tokens :]
-    seen = (keys[None, :] <= queries[:, None])[None] | (
-        keys[None, None, :] < prefix.view(-1, 1, 1)
-    )  # (B or 1, T, S)
-    allowed = torch.zeros(
-        batch, tokens + memory_tokens, total + memory_tokens, dtype=torch.bool, device=device
-    )
-    allowed[:, :tokens, :total] = seen & text_mask[:, None, :]
-    if memory_tokens:
-        allowed[:, tokens:, :total] = text_mask[:, None, :]
-        square = torch.ones(memory_tokens, memory_tokens, dtype=torch.bool, device=device)
-        allowed[:, tokens:, total:] = square.tril() if causal_memory else square
-        if text_sees_memory:
-            allowed[:, :tokens, total:] = True
     # The lowest finite number, not -inf: a row of padding alone must not give NaN.
-    bias = torch.zeros(allowed.shape, dtype=dtype, device=device)
-    return bias.masked_fill_(~allowed, torch.finfo(dtype).min).unsqueeze(1)
+    hidden = torch.finfo(dtype).min
+    bias = torch.zeros(
+        batch, tokens + memory_tokens, total + memory_tokens, dtype=dtype, device=device
+    )
+    bias[:, :, :total].masked_fill_(~text_mask[:, None, :], hidden)
+    if prefix is not None:
+        keys = torch.arange(total, device=device)
+        later = keys[None, :] > keys[total - tokens :, None]  # (T, S)
+        unseen = later[None] & (keys[None, None, :] >= prefix.view(-1, 1, 1))  # (B or 1, T, S)
+        bias[:, :tokens, :total].masked_fill_(unseen, hidden)
+    if memory_tokens and not text_sees_memory:
+        bias[:, :tokens, total:] = hidden
+    if memory_tokens and causal_memory:
+        square = torch.ones(memory_tokens, memory_tokens, dtype=torch.bool, device=device)
+        bias[:, tokens:, total:].masked_fill_(square.triu(1), hidden)
+    return bias.unsqueeze(1)
 
 
 def positions(text_mask: Tensor, tokens: int) -> Tensor:

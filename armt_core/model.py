@@ -132,14 +132,14 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
         past = cache.get_seq_length() if cache is not None else 0
         M = self.config.num_memory_tokens if write else 0
         adapter = self.adapter
-        memory = self._check(B, T, M, past, memory)
+        memory = self._check(adapter, B, T, M, past, memory)
         mask = (
             torch.ones(B, past + T, dtype=torch.bool, device=input_ids.device)
             if attention_mask is None
             else attention_mask.bool()
         )
-        if prefix is None:
-            prefix = torch.tensor([0 if adapter.causal else past + T], device=mask.device)
+        if prefix is None and adapter.causal:
+            prefix = torch.zeros(1, dtype=torch.int64, device=mask.device)
 
         inline = self.config.memory_tokens == "inline"
         places = positions(mask, T)  # (B, T)
@@ -248,11 +248,19 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
             z = torch.where(alive.view(1, -1, 1), z, memory.normalizer)
         return MemoryState(A, z, memory.segments_read + alive.long())
 
-    def _check(self, B: int, T: int, M: int, past: int, memory: MemoryState | None) -> MemoryState:
+    def _check(
+        self,
+        adapter: BackboneAdapter,
+        B: int,
+        T: int,
+        M: int,
+        past: int,
+        memory: MemoryState | None,
+    ) -> MemoryState:
         """The one check at the door of `run`; gives the memory to start from."""
         if M and past:
             raise ModelError("A segment that is written to memory cannot continue a cache.")
-        longest = self.adapter.longest_segment()
+        longest = adapter.longest_segment()
         extra = M if self.config.memory_tokens == "inline" else 0
         if longest is not None and past + T + extra > longest:
             raise ModelError(

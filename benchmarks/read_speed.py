@@ -4,9 +4,10 @@
 
 The segments are the passages of the longest example document, each at its own length.
 Everything in one process, taken in turn, each the median of several runs: reading into
-memory (tokens in, vector and memory out), the backbone alone one segment at a time, the
-backbone alone at its best batch size (padded), and the rate of a plain matrix product,
-which bounds them all.
+memory (tokens in, vector and memory out); the backbone alone one segment at a time, as
+`transformers` has it, and once more with weights laid out beforehand, as reading uses
+them; the backbone alone at its best batch size (padded); and the rate of a plain matrix
+product, which bounds them all.
 
 Axes: B segments of a batch, T tokens.
 """
@@ -21,15 +22,17 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from armt_core.document_model import DocumentModel
+from armt_core.model import ArmtModel
 from armt_core.pooling import mean_pool
-from armt_core.reading import pad_segments, read_sequential
+from armt_core.reading import pad_segments
 from benchmarks.results import ROOT, machine, print_table, write_result
 from ingest.cleaning import clean_document
 from ingest.parse import parse_file
 from ingest.passages import split_passages
-from ingest.settings import open_reader
+from ingest.settings import DEFAULT_MODEL, open_reader
 
 DOCUMENT = ROOT / "examples" / "corpus" / "ellermouth-handbook.pdf"
 BATCHES = (1, 2, 4, 8, 16, 32)
@@ -50,21 +53,34 @@ def main(arguments: list[str] | None = None) -> int:
     segments = [reader.token_ids(passage.text) for passage in passages]
     tokens = sum(ids.shape[1] for ids in segments)
 
-    # Taken in turn, so that a slow moment of the machine falls on both.
+    dtype = reader.model.backbone.dtype
+    stock = ArmtModel.from_pretrained(DEFAULT_MODEL, dtype=dtype).to(reader.model.device).eval()
+    bert, packed = stock.backbone.bert, reader.model.backbone.bert
+    # Taken in turn, so that a slow moment of the machine falls on all.
     times = _interleaved(
-        [partial(_plain, reader, segments, 1), partial(_read, reader, segments)], options.runs
+        [
+            partial(_plain, bert, segments, 1),
+            partial(_plain, packed, segments, 1),
+            partial(_read, reader, segments),
+        ],
+        options.runs,
     )
-    plain, read = tokens / times[0], tokens / times[1]
+    plain, laid_out, read = (tokens / seconds for seconds in times)
     batches = {
-        size: tokens / _interleaved([partial(_plain, reader, segments, size)], 3)[0]
+        size: tokens / _interleaved([partial(_plain, bert, segments, size)], 3)[0]
         for size in BATCHES
     }
     best = max(batches, key=lambda b: batches[b])
-    rate = _matrix_rate(reader.model.backbone.dtype, reader.model.device)
+    rate = _matrix_rate(dtype, reader.model.device)
 
     rows = [
         ["reading into memory", f"{read:,.0f}", f"{read / plain:.0%}"],
         ["plain backbone, one segment at a time", f"{plain:,.0f}", "100%"],
+        [
+            "the same, weights laid out beforehand",
+            f"{laid_out:,.0f}",
+            f"{laid_out / plain:.0%}",
+        ],
         [
             f"plain backbone, batches of {best}",
             f"{batches[best]:,.0f}",
@@ -74,7 +90,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"{machine()}; {reader.conditions}")
     print(f"{options.document.name}: {len(segments)} segments, {tokens:,} tokens")
     print_table(["what", "tokens/s", "of plain"], rows)
-    print(f"matrix product, {reader.model.backbone.dtype}: {rate / 1e9:,.0f} GFLOP/s")
+    print(f"matrix product, {dtype}: {rate / 1e9:,.0f} GFLOP/s")
     write_result(
         "read_speed",
         {
@@ -84,7 +100,9 @@ def main(arguments: list[str] | None = None) -> int:
             "tokens": tokens,
             "reading_tokens_per_second": round(read),
             "plain_tokens_per_second": round(plain),
+            "plain_laid_out_tokens_per_second": round(laid_out),
             "share": round(read / plain, 3),
+            "share_of_laid_out": round(read / laid_out, 3),
             "best_batch": best,
             "plain_best_batch_tokens_per_second": round(batches[best]),
             "matrix_gflop_per_second": round(rate / 1e9),
@@ -97,9 +115,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 @torch.inference_mode()
-def _plain(reader: DocumentModel, segments: list[Tensor], batch: int) -> None:
+def _plain(bert: PreTrainedModel, segments: list[Tensor], batch: int) -> None:
     """The transformers model itself, as an embedding service would run it."""
-    bert = reader.model.backbone.bert
     if batch == 1:
         for ids in segments:
             mean_pool(bert(input_ids=ids).last_hidden_state)
@@ -107,17 +124,14 @@ def _plain(reader: DocumentModel, segments: list[Tensor], batch: int) -> None:
     by_length = sorted(segments, key=lambda ids: ids.shape[1])
     for first in range(0, len(segments), batch):
         rows = [[ids[0].tolist()] for ids in by_length[first : first + batch]]
-        ids, mask = (t[:, 0].to(reader.model.device) for t in pad_segments(rows))  # (B, T)
+        ids, mask = (t[:, 0].to(bert.device) for t in pad_segments(rows))  # (B, T)
         mean_pool(bert(input_ids=ids, attention_mask=mask).last_hidden_state, mask)
 
 
-@torch.inference_mode()
 def _read(reader: DocumentModel, segments: list[Tensor]) -> None:
     memory = reader.model.empty_memory()
     for ids in segments:
-        reading = read_sequential(reader.model, ids[:, None], memory=memory)
-        mean_pool(reading.hidden[:, 0])
-        memory = reading.memory
+        _, memory = reader.read_ids(ids, memory)
 
 
 def _interleaved(what: list[Callable[[], object]], runs: int) -> list[float]:

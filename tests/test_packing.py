@@ -1,0 +1,68 @@
+"""Linear layers packed for inference, and segments padded to whole tiles."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from armt_core.document_model import TILE, open_model
+from armt_core.model import ArmtModel
+from armt_core.packing import PackedLinear, pack_linears
+from armt_core.pooling import mean_pool
+from armt_core.reading import read_sequential
+from ingest.settings import DEFAULT_MODEL
+
+
+@pytest.mark.parametrize("rows", [1, 16, 77, 300])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_packed_layer_gives_the_same_bits(rows, bias):
+    torch.manual_seed(rows)
+    linear = nn.Linear(48, 96, bias=bias).bfloat16()
+    x = torch.randn(2, rows, 48).bfloat16()
+    with torch.inference_mode():
+        assert torch.equal(PackedLinear(linear)(x), linear(x))
+
+
+def test_only_16_bit_linear_layers_on_a_cpu_are_packed():
+    module = nn.Sequential(nn.Linear(8, 8), nn.Sequential(nn.Linear(8, 8).bfloat16()), nn.ReLU())
+    assert pack_linears(module) == 1
+    assert type(module[0]) is nn.Linear and type(module[1][0]) is PackedLinear
+
+
+def test_a_packed_model_reads_the_same_memory_and_vectors():
+    torch.manual_seed(0)
+    plain = ArmtModel.from_pretrained(DEFAULT_MODEL, dtype=torch.bfloat16).eval()
+    opened = open_model(DEFAULT_MODEL, dtype=torch.bfloat16)
+    with torch.no_grad():  # a memory that matters
+        plain.associative.value.normal_(std=0.05)
+        opened.model.associative.value.copy_(plain.associative.value)
+    ids = torch.randint(1000, 20000, (1, 3, 64))
+    with torch.inference_mode():
+        one, other = read_sequential(plain, ids), read_sequential(opened.model, ids)
+    assert torch.equal(one.hidden, other.hidden)
+    assert torch.equal(one.memory.associations, other.memory.associations)
+
+
+def test_padding_to_whole_tiles_changes_neither_vector_nor_memory():
+    torch.manual_seed(0)
+    reader = open_model(DEFAULT_MODEL, dtype=torch.float32)
+    with torch.no_grad():
+        reader.model.associative.value.normal_(std=0.05)
+    memory = padded = reader.model.empty_memory()
+    for length in (3, 16, 37, 250):
+        ids = torch.randint(1000, 20000, (1, length))
+        with torch.inference_mode():
+            reading = read_sequential(reader.model, ids[:, None], memory=memory)
+            memory, plain = reading.memory, mean_pool(reading.hidden[:, 0])
+        vector, padded = reader.read_ids(ids, padded)
+        assert np.allclose(vector, plain, atol=1e-5)
+    assert torch.allclose(padded.associations, memory.associations, atol=1e-4, rtol=1e-4)
+    assert memory.associations.abs().max() > 0.1
+
+
+@pytest.mark.parametrize("length", [1, 16, 17, 255, 256])
+def test_a_tile_is_filled_up_with_masked_tokens_only(reader, length):
+    ids = torch.full((1, length), 7)
+    padded, mask = reader.whole_tiles(ids)
+    assert padded.shape == mask.shape == (1, -(-length // TILE) * TILE)
+    assert int(mask.sum()) == length and bool((padded[mask.bool()] == 7).all())
