@@ -1,6 +1,7 @@
 """From a question to an answer with its citations: the service behind every interface."""
 
 import logging
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,14 +9,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 
+from app.kinds import kind_match
 from app.memories import Memories
 from app.results import Answer, Citation, FoundPassage, Memory, MemoryAnswer
 from app.searching import Method, Scope, Scored, Searcher, found_passage
+from app.sentences import quotable
 from app.support import Calibration, QuestionWords, load_calibration
 from armt_core.document_model import DocumentModel
 from armt_core.errors import DamagedSnapshot
 from ingest.runs import to_page_span
-from ingest.sentences import sentence_spans
 from ingest.settings import DEFAULT_MODEL, open_reader
 from storage.library import Library
 from storage.records import Passage
@@ -155,22 +157,36 @@ class Answerer:
         evidence = []
         for passage, scored in found:
             name, covered = passage.document_id, words.coverage(passage.text)
-            spans = sentence_spans(passage.text)
-            texts = [passage.text[slice(*span)] for span in spans]
+            sentences = quotable(passage.text)
+            texts = [passage.text[slice(*sentence.span)] for sentence in sentences]
             cosines = self.model.vectors(texts, memories[name]) @ queries[name]
-            for span, text, cosine in zip(spans, texts, cosines, strict=True):
-                features = (scored.cosine, float(cosine), covered, words.coverage(text))
-                evidence.append(Evidence(passage, span, text, features))
+            for sentence, text, cosine in zip(sentences, texts, cosines, strict=True):
+                features = (
+                    scored.cosine,
+                    float(cosine),
+                    covered,
+                    words.coverage(sentence.judged),
+                    kind_match(question, text),
+                    math.log(len(text.split())),
+                )
+                evidence.append(Evidence(passage, sentence.span, text, features))
         return evidence
 
     def _best(self, evidence: Sequence[Evidence]) -> list[tuple[Evidence, float]]:
-        """The best sentence of each passage and its confidence, the most confident first."""
+        """The best sentence of each passage and its score, the highest first.
+
+        The first one's score is the confidence; the others have as much less as they have
+        of the share.
+        """
+        if not evidence:
+            return []
+        shares = self._calibration.shares([item.features for item in evidence])
         best: dict[int, tuple[Evidence, float]] = {}
-        for item in evidence:
-            score = self._calibration.confidence(item.features)
-            if item.passage.id not in best or score > best[item.passage.id][1]:
-                best[item.passage.id] = (item, score)
-        return sorted(best.values(), key=lambda pair: -pair[1])
+        for item, share in sorted(zip(evidence, shares, strict=True), key=lambda pair: -pair[1]):
+            best.setdefault(item.passage.id, (item, share))
+        first, most = next(iter(best.values()))
+        confidence = self._calibration.confidence(first.features, most)
+        return [(item, confidence * share / most) for item, share in best.values()]
 
     def _cite(self, evidence: Evidence, score: float) -> Citation:
         """The sentence as an exact quote of its page's stored text."""

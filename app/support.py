@@ -1,13 +1,15 @@
 """How well a sentence supports an answer to a question, until a reader is trained.
 
-Four numbers of a sentence and its passage, and a logistic function of them fitted on
-questions with known answers (benchmarks/calibrate.py).
+Six numbers of a sentence and its passage. One linear function of them says which of all
+sentences is best; a logistic function of them and of its lead over the others says whether
+it is good enough. Both are fitted on questions with known answers (benchmarks/calibrate.py).
 """
 
 import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import mul
 from pathlib import Path
 
 import snowballstemmer
@@ -18,21 +20,37 @@ from storage.search import words_of
 
 _stem = snowballstemmer.stemmer("english").stemWord
 
-#: Cosines with the question, and shares of its words (QuestionWords.coverage).
-FEATURES = ("passage_cosine", "sentence_cosine", "passage_coverage", "sentence_coverage")
+#: Cosines with the question, shares of its words (QuestionWords.coverage), whether the
+#: sentence holds the kind of thing asked for (app.kinds), and its length in words (ln).
+FEATURES = (
+    "passage_cosine",
+    "sentence_cosine",
+    "passage_coverage",
+    "sentence_coverage",
+    "kind",
+    "length",
+)
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """confidence = sigmoid(bias + weights . features); below `threshold` nothing is found."""
+    """ranking: a weight for each of FEATURES. found: one for each of them and for the share
+    of the best sentence. Below `threshold` nothing is found."""
 
-    weights: tuple[float, ...]
+    ranking: tuple[float, ...]
+    found: tuple[float, ...]
     bias: float
     threshold: float
 
-    def confidence(self, features: Sequence[float]) -> float:
-        """Confidence, 0 to 1, from the FEATURES in order."""
-        total = self.bias + sum(w * f for w, f in zip(self.weights, features, strict=True))
+    def shares(self, features: Sequence[Sequence[float]]) -> list[float]:
+        """What each of a question's sentences has of one vote among them: softmax, sum 1."""
+        strengths = [sum(map(mul, self.ranking, values)) for values in features]
+        powers = [math.exp(s - max(strengths)) for s in strengths]
+        return [power / sum(powers) for power in powers]
+
+    def confidence(self, features: Sequence[float], share: float) -> float:
+        """0 to 1, of the best sentence: sigmoid(bias + found . (features, share))."""
+        total = self.bias + sum(w * f for w, f in zip(self.found, (*features, share), strict=True))
         return 1 / (1 + math.exp(-total))
 
 
@@ -41,8 +59,12 @@ def load_calibration(model_folder: Path) -> Calibration:
     path = model_folder / "answering.json"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        weights = tuple(float(values["weights"][name]) for name in FEATURES)
-        return Calibration(weights, float(values["bias"]), float(values["threshold"]))
+        return Calibration(
+            tuple(float(values["ranking"][name]) for name in FEATURES),
+            tuple(float(values["found"][name]) for name in (*FEATURES, "share")),
+            float(values["bias"]),
+            float(values["threshold"]),
+        )
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(
             f"{path} is missing or unreadable ({error}); "

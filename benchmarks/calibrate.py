@@ -1,23 +1,28 @@
-"""Fits the confidence of an answer and sets the threshold of "not found".
+"""Fits the choice of an answer, its confidence, and the threshold of "not found".
 
     python -m benchmarks.calibrate
 
-Both on examples/corpus/questions.json: every sentence that could have been chosen for a
-question counts as right if it stands on the question's page and shares its quote. Weights
-by logistic regression; the threshold is where right answers outnumber wrong ones by most.
-The table is cross-validated over five parts: each question is judged by weights and
-threshold from the other four. Writes models/default/answering.json from all of them.
+On examples/corpus/questions.json. A sentence that could have been chosen is right if it
+stands on the question's page and shares its quote. The ranking is fitted so that right
+sentences win against all others of their question; the confidence is a logistic regression
+of "the best one is on the right page"; the threshold is where right answers outnumber wrong
+ones by most. The table is cross-validated over five parts: each question is judged by what
+was fitted on the other four. Writes models/default/answering.json from all of them.
+
+Axes: n sentences of a question or best sentences, F features.
 """
 
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.nn import functional
 
 from app.answering import Answerer, Evidence
 from app.support import FEATURES, Calibration
@@ -28,6 +33,7 @@ from storage.library import Library
 
 CORPUS = ROOT / "examples" / "corpus"
 PARTS = 5
+UNFITTED = Calibration((0.0,) * len(FEATURES), (0.0,) * (len(FEATURES) + 1), 0.0, 0.5)
 
 
 @dataclass(frozen=True)
@@ -40,10 +46,11 @@ class Asked:
     right_page: tuple[bool, ...]
 
     def best(self, calibration: Calibration) -> tuple[float, bool]:
-        """The highest confidence, and whether that sentence is on the right page."""
-        scores = [calibration.confidence(values) for values in self.features]
-        index = max(range(len(scores)), key=lambda i: scores[i])
-        return scores[index], self.right_page[index]
+        """The best sentence's confidence, and whether it is on the right page."""
+        shares = calibration.shares(self.features)
+        index = max(range(len(shares)), key=lambda i: shares[i])
+        confidence = calibration.confidence(self.features[index], shares[index])
+        return confidence, self.right_page[index]
 
 
 def main() -> int:
@@ -58,7 +65,8 @@ def main() -> int:
             held_out.append((item.answerable, right, confidence >= calibration.threshold))
     final = _calibrate(asked)
     values = {
-        "weights": {n: round(w, 4) for n, w in zip(FEATURES, final.weights, strict=True)},
+        "ranking": {n: round(w, 4) for n, w in zip(FEATURES, final.ranking, strict=True)},
+        "found": {n: round(w, 4) for n, w in zip((*FEATURES, "share"), final.found, strict=True)},
         "bias": round(final.bias, 4),
         "threshold": round(final.threshold, 4),
     }
@@ -74,7 +82,7 @@ def _ask() -> list[Asked]:
         model = open_reader()
         for report in ingest_paths([CORPUS], library, model):
             assert report.outcome != "failed", report
-        answerer = Answerer(library, model, Calibration((1.0,) * len(FEATURES), 0.0, 0.5))
+        answerer = Answerer(library, model, UNFITTED)
         return [_judged(item, answerer.evidence(item["question"])) for item in questions]
 
 
@@ -99,25 +107,73 @@ def _shares(sentence: str, quote: str) -> bool:
 
 
 def _calibrate(asked: Sequence[Asked]) -> Calibration:
-    x = torch.tensor([f for a in asked for f in a.features], dtype=torch.float64)
-    y = torch.tensor([r for a in asked for r in a.right], dtype=torch.float64)
-    weights = torch.zeros(x.shape[1] + 1, dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
+    ranking = _ranking(asked)
+    ranked = replace(UNFITTED, ranking=tuple(ranking))
+    features, right = [], []
+    for item in asked:
+        shares = ranked.shares(item.features)
+        index = max(range(len(shares)), key=lambda i: shares[i])
+        features.append((*item.features[index], shares[index]))
+        right.append(float(item.answerable and item.right_page[index]))
+    found, bias = _logistic(_matrix(features), torch.tensor(right, dtype=torch.float64))
+    fitted = replace(ranked, found=tuple(found), bias=bias)
+    judged = [(item.answerable, *item.best(fitted)) for item in asked]
+    return replace(fitted, threshold=_threshold([(a, right, c) for a, c, right in judged]))
 
-    def loss() -> torch.Tensor:
+
+def _ranking(asked: Sequence[Asked]) -> list[float]:
+    """Weights (F,) under which right sentences have most of the softmax of their question."""
+    questions = [
+        (_matrix(item.features), torch.tensor(item.right)) for item in asked if any(item.right)
+    ]
+
+    def loss(weights: Tensor) -> Tensor:
+        total = weights.square().sum() * 1e-4
+        for x, right in questions:  # (n, F), (n,)
+            strengths = x @ weights
+            missed = strengths.logsumexp(0) - strengths[right].logsumexp(0)
+            total = total + missed / len(questions)
+        return total
+
+    fitted: list[float] = _minimum(loss, questions[0][0].shape[1]).tolist()
+    return fitted
+
+
+def _logistic(x: Tensor, y: Tensor) -> tuple[list[float], float]:
+    """Weights and bias of a logistic regression of y (n,), 0 or 1, on x (n, F).
+
+    The penalty is on standardised features, so that none is spared for its unit.
+    """
+    mean, spread = x.mean(0), x.std(0) + 1e-6
+    z = (x - mean) / spread
+
+    def loss(weights: Tensor) -> Tensor:
+        logits = z @ weights[:-1] + weights[-1]
+        penalty = 0.02 * weights[:-1].square().sum()
+        return functional.binary_cross_entropy_with_logits(logits, y) + penalty
+
+    fitted = _minimum(loss, x.shape[1] + 1)
+    weights = fitted[:-1] / spread
+    return weights.tolist(), float(fitted[-1] - weights @ mean)
+
+
+def _minimum(loss: Callable[[Tensor], Tensor], size: int) -> Tensor:
+    """Where `loss` of (size,) float64 is least, from zero."""
+    at = torch.zeros(size, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([at], max_iter=200, line_search_fn="strong_wolfe")
+
+    def step() -> Tensor:
         optimizer.zero_grad()
-        logits = x @ weights[:-1] + weights[-1]
-        value = torch.nn.functional.binary_cross_entropy_with_logits(logits, y)
-        value = value + 1e-4 * weights[:-1].square().sum()
+        value = loss(at)
         value.backward()
         return value
 
-    optimizer.step(loss)
-    *fitted, bias = weights.detach().tolist()
-    calibration = Calibration(tuple(fitted), bias, 0.5)
-    best = [(a.answerable, *a.best(calibration)) for a in asked]
-    judged = [(answerable, right, confidence) for answerable, confidence, right in best]
-    return Calibration(tuple(fitted), bias, _threshold(judged))
+    optimizer.step(step)
+    return at.detach()
+
+
+def _matrix(rows: Sequence[Sequence[float]]) -> Tensor:
+    return torch.tensor(rows, dtype=torch.float64)
 
 
 def _threshold(judged: Sequence[tuple[bool, bool, float]]) -> float:

@@ -29,7 +29,8 @@ from ingest.settings import DEFAULT_MODEL, open_reader
 from storage.library import Library
 
 #: Half passage, half sentence; what is below 0.5 in both is not found.
-CALIBRATION = Calibration((4.0, 4.0, 2.0, 3.0), -7.0, 0.5)
+RANKING = (4.0, 4.0, 2.0, 3.0, 0.0, 0.0)
+CALIBRATION = Calibration(RANKING, (*RANKING, 0.0), -7.0, 0.5)
 QUESTIONS = (
     "Who keeps the lighthouse on Vessel Rock?",
     "When does the ferry leave for Tarn Island?",
@@ -220,9 +221,8 @@ def test_a_written_memory_changes_scores_and_as_of_a_page_it_is_another(remember
         assert abs(final[page] - early[page]) > 1e-5
         assert abs(empty[page] - early[page]) > 1e-4
     # Emptied twice, and emptied as of a page: no memory at all, so the same numbers.
-    assert {p: s for p, s in scores(memory="empty", as_of_page=1).items()} == {
-        p: empty[p] for p in (0, 1)
-    }
+    emptied_early = scores(memory="empty", as_of_page=1)
+    assert emptied_early == pytest.approx({page: empty[page] for page in (0, 1)}, rel=1e-9)
 
 
 def test_memory_alone_answers_from_the_most_confident_document(remembered, remembering):
@@ -380,9 +380,17 @@ def test_rare_words_weigh_more_and_coverage_goes_from_0_to_1(island):
 
 
 def test_confidence_is_the_logistic_of_the_weighted_features():
-    calibration = Calibration((1.0, 2.0, 0.0, -1.0), 0.5, 0.5)
-    assert calibration.confidence((0.5, 0.25, 9.0, 1.5)) == pytest.approx(0.5)
-    assert calibration.confidence((1.5, 0.25, 9.0, 1.5)) == pytest.approx(0.7310585786)
+    calibration = Calibration((0.0,) * 6, (1.0, 2.0, 0.0, -1.0, 0.0, 0.0, 4.0), 0.5, 0.5)
+    features = (0.5, 0.25, 9.0, 2.5, 1.0, 1.0)
+    assert calibration.confidence(features, 0.25) == pytest.approx(0.5)
+    assert calibration.confidence(features, 0.5) == pytest.approx(0.7310585786)
+
+
+def test_shares_are_a_softmax_of_the_ranking_over_all_sentences_of_a_question():
+    calibration = Calibration((1.0, 0.0, 0.0, 0.0, 0.0, 2.0), (0.0,) * 7, 0.0, 0.5)
+    first, second = (0.0, 9.0, 9.0, 9.0, 9.0, 0.0), (1.0986122887, 0.0, 0.0, 0.0, 0.0, 0.0)
+    assert calibration.shares([first, second]) == pytest.approx([0.25, 0.75])
+    assert calibration.shares([second]) == [1.0]
 
 
 def test_a_folder_without_calibration_is_refused_with_what_to_do(tmp_path):
@@ -391,6 +399,6 @@ def test_a_folder_without_calibration_is_refused_with_what_to_do(tmp_path):
 
     with pytest.raises(ModelError, match=r"benchmarks\.calibrate"):
         load_calibration(tmp_path)
-    (tmp_path / "answering.json").write_text(json.dumps({"weights": {}}), encoding="utf-8")
+    (tmp_path / "answering.json").write_text(json.dumps({"ranking": {}}), encoding="utf-8")
     with pytest.raises(ModelError, match=r"benchmarks\.calibrate"):
         load_calibration(tmp_path)

@@ -1,5 +1,6 @@
 """The page in a real browser: drop, choose, ask, see the cited page; hostile files stay text."""
 
+import json
 import os
 import re
 import shutil
@@ -25,9 +26,16 @@ SENTENCES = (
     "The glass hive in the school holds forty thousand bees.",
 )
 HOSTILE = "<img src=x onerror=window.hacked=1><script>window.hacked=2</script>"
-CALIBRATION = (
-    '{"weights": {"passage_cosine": 4, "sentence_cosine": 4, "passage_coverage": 2, '
-    '"sentence_coverage": 3}, "bias": -7, "threshold": 0.5}'
+_WEIGHTS = {
+    "passage_cosine": 4,
+    "sentence_cosine": 4,
+    "passage_coverage": 2,
+    "sentence_coverage": 3,
+    "kind": 0,
+    "length": 0,
+}
+CALIBRATION = json.dumps(
+    {"ranking": _WEIGHTS, "found": {**_WEIGHTS, "share": 0}, "bias": -7, "threshold": 0.5}
 )
 
 

@@ -11,7 +11,8 @@ from app.support import Calibration
 from ingest.pipeline import ingest_paths
 from storage.library import Library
 
-CALIBRATION = Calibration((4.0, 4.0, 2.0, 3.0), -7.0, 0.5)
+RANKING = (4.0, 4.0, 2.0, 3.0, 0.0, 0.0)
+CALIBRATION = Calibration(RANKING, (*RANKING, 0.0), -7.0, 0.5)
 FIRST = "The zeppelin lands at noon.\fA cat sleeps on the warm stove.\fRain fell on the harbour."
 SECOND = "The airship captain eats herring.\fIn autumn the kittens are given away."
 

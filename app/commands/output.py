@@ -63,14 +63,14 @@ def print_answer(answer: Answer, trained_memory: bool) -> None:
         print()
         for number, citation in enumerate(answer.citations, 1):
             quote = " ".join(citation.quote.split())
-            print(f"[{number}] {place(citation)} ({citation.score:.2f})")
+            print(f"[{number}] {place(citation)} ({citation.score:.0%})")
             print(f"    {quote if len(quote) <= 300 else quote[:297] + '...'}")
     else:
         print("Not found in these documents.")
         if answer.nearest:
             print("\nThe nearest passages:")
             for citation in answer.nearest[:3]:
-                print(f"  {place(citation)} ({citation.score:.2f})")
+                print(f"  {place(citation)} ({citation.score:.0%})")
     if answer.memory_answer is not None:
         confidence = answer.memory_answer.confidence
         print(f"\nFrom memory alone ({confidence:.2f}): {answer.memory_answer.text}")

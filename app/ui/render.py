@@ -55,7 +55,7 @@ def _quote_html(number: int, citation: Citation) -> str:
     quote = " ".join(citation.quote.split())
     return (
         f'<blockquote class="citation"><p>{escape(quote)}</p>'
-        f"<footer>{escape(citation_label(number, citation))} · score {citation.score:.2f}"
+        f"<footer>{escape(citation_label(number, citation))} · {citation.score:.0%}"
         "</footer></blockquote>"
     )
 
