@@ -1,6 +1,7 @@
 """Tiny random models and what the tests share. W_v is never zero here: with it a broken
 memory would pass."""
 
+import json
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from transformers import (
     Qwen2Config,
 )
 
+from app.support import FEATURES, Calibration
 from armt_core import ArmtConfig, ArmtModel
 
 VOCABULARY = 99
@@ -77,3 +79,11 @@ def random_ids(*shape: int, seed: int = 1) -> torch.Tensor:
     """Token ids without the special ones."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(3, VOCABULARY, shape, generator=generator)
+
+
+_RANKING = dict(zip(FEATURES, (4.0, 4.0, 2.0, 3.0, 0.0, 0.0), strict=True))
+#: What a folder's answering.json says in tests: weights that are easy to reason about.
+CALIBRATION_JSON = json.dumps(
+    {"ranking": _RANKING, "found": {**_RANKING, "share": 0.0}, "bias": -7.0, "threshold": 0.5}
+)
+CALIBRATION = Calibration(tuple(_RANKING.values()), (*_RANKING.values(), 0.0), -7.0, 0.5)

@@ -27,10 +27,9 @@ from armt_core.errors import (
 from ingest.pipeline import ingest_paths
 from ingest.settings import DEFAULT_MODEL, open_reader
 from storage.library import Library
+from tests.fakes import CALIBRATION
 
 #: Half passage, half sentence; what is below 0.5 in both is not found.
-RANKING = (4.0, 4.0, 2.0, 3.0, 0.0, 0.0)
-CALIBRATION = Calibration(RANKING, (*RANKING, 0.0), -7.0, 0.5)
 QUESTIONS = (
     "Who keeps the lighthouse on Vessel Rock?",
     "When does the ferry leave for Tarn Island?",

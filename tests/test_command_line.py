@@ -13,6 +13,7 @@ from app.__main__ import main
 from ingest.pipeline import ingest_paths
 from ingest.settings import DEFAULT_MODEL
 from storage.library import Library
+from tests.fakes import CALIBRATION_JSON
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (
@@ -36,14 +37,7 @@ PASSAGE_KEYS = {
 def model(tmp_path_factory) -> Path:
     """The model that ships, with a calibration of this test's own."""
     folder = Path(shutil.copytree(DEFAULT_MODEL, tmp_path_factory.mktemp("model") / "model"))
-    weights = {
-        "passage_cosine": 4,
-        "sentence_cosine": 4,
-        "passage_coverage": 2,
-        "sentence_coverage": 3,
-    }
-    calibration = {"weights": weights, "bias": -7, "threshold": 0.5}
-    (folder / "answering.json").write_text(json.dumps(calibration), encoding="utf-8")
+    (folder / "answering.json").write_text(CALIBRATION_JSON, encoding="utf-8")
     return folder
 
 

@@ -1,6 +1,5 @@
 """The page in a real browser: drop, choose, ask, see the cited page; hostile files stay text."""
 
-import json
 import os
 import re
 import shutil
@@ -17,6 +16,7 @@ from fpdf import FPDF
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from ingest.settings import DEFAULT_MODEL
+from tests.fakes import CALIBRATION_JSON
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,17 +26,6 @@ SENTENCES = (
     "The glass hive in the school holds forty thousand bees.",
 )
 HOSTILE = "<img src=x onerror=window.hacked=1><script>window.hacked=2</script>"
-_WEIGHTS = {
-    "passage_cosine": 4,
-    "sentence_cosine": 4,
-    "passage_coverage": 2,
-    "sentence_coverage": 3,
-    "kind": 0,
-    "length": 0,
-}
-CALIBRATION = json.dumps(
-    {"ranking": _WEIGHTS, "found": {**_WEIGHTS, "share": 0}, "bias": -7, "threshold": 0.5}
-)
 
 
 def free_port() -> int:
@@ -50,7 +39,7 @@ def address(tmp_path_factory) -> Iterator[str]:
     """`python app.py` over an empty library; its model has a calibration of this test's own."""
     folder = tmp_path_factory.mktemp("served")
     model = Path(shutil.copytree(DEFAULT_MODEL, folder / "model"))
-    (model / "answering.json").write_text(CALIBRATION, encoding="utf-8")
+    (model / "answering.json").write_text(CALIBRATION_JSON, encoding="utf-8")
     port = free_port()
     command = [sys.executable, "app.py", "--port", str(port), "--library", str(folder / "library")]
     environment = {**os.environ, "GRADIO_TEMP_DIR": str(folder / "uploads")}

@@ -126,7 +126,7 @@ def test_an_answer_shows_its_confidence_and_its_quotes_in_order():
     second = citation(quote="other\n  words", page=0, score=0.5)
     html = render.answer_html(answer(citations=(citation(), second)))
     assert "It is so." in html and "Confidence 88%" in html
-    assert html.index("0123456789") < html.index("other words") and "page 1 · score 0.50" in html
+    assert html.index("0123456789") < html.index("other words") and "page 1 · 50%" in html
 
 
 def test_what_was_not_found_says_so_and_offers_the_nearest_three():

@@ -7,12 +7,10 @@ import pytest
 
 from app.answering import Answerer
 from app.searching import Searcher, fuse
-from app.support import Calibration
 from ingest.pipeline import ingest_paths
 from storage.library import Library
+from tests.fakes import CALIBRATION
 
-RANKING = (4.0, 4.0, 2.0, 3.0, 0.0, 0.0)
-CALIBRATION = Calibration(RANKING, (*RANKING, 0.0), -7.0, 0.5)
 FIRST = "The zeppelin lands at noon.\fA cat sleeps on the warm stove.\fRain fell on the harbour."
 SECOND = "The airship captain eats herring.\fIn autumn the kittens are given away."
 
