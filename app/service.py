@@ -9,7 +9,8 @@ from app.results import Answer, Citation, Memory
 from armt_core.errors import ParseError, UsageError
 from ingest.child import ParserPool
 from ingest.limits import ParseLimits
-from ingest.pipeline import FileReport, ingest_paths
+from ingest.pipeline import ingest_paths
+from ingest.reports import FileReport
 from storage.records import Document, Page
 
 log = logging.getLogger(__name__)

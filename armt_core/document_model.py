@@ -71,32 +71,41 @@ class DocumentModel:
         ).input_ids
         return ids.to(self.model.device)
 
-    def whole_tiles(self, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """ids (1, T), padded to a multiple of TILE if the model has the positions; its mask."""
-        T = ids.shape[1]
-        padded = -(-T // TILE) * TILE
-        mask = torch.ones_like(ids)
-        if padded > min(self.config.segment_tokens, self.model.adapter.longest_segment() or padded):
-            return ids, mask
-        pad = (0, padded - T)
-        return functional.pad(ids, pad), functional.pad(mask, pad)
+    def whole_tiles(self, segments: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """B segments of (1, T_b) tokens as ids and mask, both (B, T).
+
+        T is that of the longest, rounded up to a multiple of TILE if the model has the
+        positions.
+        """
+        longest = max(ids.shape[1] for ids in segments)
+        positions = self.model.adapter.longest_segment() or self.config.segment_tokens
+        T = -(-longest // TILE) * TILE
+        T = T if min(positions, self.config.segment_tokens) >= T else longest
+        rows = [functional.pad(ids, (0, T - ids.shape[1])) for ids in segments]
+        masks = [functional.pad(torch.ones_like(ids), (0, T - ids.shape[1])) for ids in segments]
+        return torch.cat(rows), torch.cat(masks)
 
     @torch.inference_mode()
-    def read_ids(self, ids: Tensor, memory: MemoryState) -> tuple[Tensor, MemoryState]:
-        """One segment of tokens (1, T): its vector (1, D) float32 and the next memory."""
-        ids, mask = self.whole_tiles(ids)
+    def read_ids(
+        self, segments: Sequence[Tensor], memory: MemoryState
+    ) -> tuple[Tensor, MemoryState]:
+        """The next segment of each of B documents: vectors (B, D) float32 and next memories.
+
+        segments: tokens (1, T_b) of each. memory: of the B documents, in the same order.
+        """
+        ids, mask = self.whole_tiles(segments)
         reading = read_sequential(self.model, ids[:, None], mask[:, None], memory)
         return mean_pool(reading.hidden[:, 0], mask), reading.memory
 
     def read(self, text: str, memory: MemoryState) -> tuple[np.ndarray, MemoryState]:
         """One segment: its vector (D,) float32 in the light of `memory`, and the next memory."""
-        vector, memory = self.read_ids(self.token_ids(text), memory)
-        return vector[0].cpu().numpy(), memory
+        vectors, memory = self.read_ids([self.token_ids(text)], memory)
+        return vectors[0].cpu().numpy(), memory
 
     @torch.inference_mode()
     def vector(self, text: str, memory: MemoryState | None = None) -> np.ndarray:
         """The vector (D,) float32 of `text` read with a document's memory; writes nothing."""
-        ids, mask = self.whole_tiles(self.token_ids(text))
+        ids, mask = self.whole_tiles([self.token_ids(text)])
         hidden, _ = self.model.run(ids, mask, memory)
         return mean_pool(hidden, mask)[0].cpu().numpy()
 

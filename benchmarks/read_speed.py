@@ -131,7 +131,7 @@ def _plain(bert: PreTrainedModel, segments: list[Tensor], batch: int) -> None:
 def _read(reader: DocumentModel, segments: list[Tensor]) -> None:
     memory = reader.model.empty_memory()
     for ids in segments:
-        _, memory = reader.read_ids(ids, memory)
+        _, memory = reader.read_ids([ids], memory)
 
 
 def _interleaved(what: list[Callable[[], object]], runs: int) -> list[float]:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from armt_core.errors import RecollectError
 
 if TYPE_CHECKING:
-    from ingest.pipeline import FileReport
+    from ingest.reports import FileReport
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -77,12 +77,11 @@ def _ingest(options: argparse.Namespace) -> int:
             progress=bars.show,
         ):
             reports.append(report)
+            bars.close(Path(report.path))
             if options.json:
                 print(json.dumps(dataclasses.asdict(report), ensure_ascii=False), flush=True)
             else:
-                bars.close()
                 print(_line(report), file=sys.stderr)
-        bars.close()
     if not reports:
         print("There is no file to read in these folders.", file=sys.stderr)
     counts = {
@@ -96,23 +95,19 @@ class _Bars:
     """A bar a file on standard error, counting its segments; none when nobody watches."""
 
     def __init__(self) -> None:
-        self._bar: tqdm | None = None
-        self._path: Path | None = None
+        self._bars: dict[Path, tqdm] = {}
 
     def show(self, path: Path, done: int, total: int) -> None:
-        if self._bar is None or self._path != path:
-            self.close()
-            self._path = path
-            self._bar = tqdm(
+        if path in self._bars:
+            self._bars[path].update(1)
+        else:
+            self._bars[path] = tqdm(
                 desc=path.name, total=total, initial=done, unit="segment", leave=False, disable=None
             )
-        else:
-            self._bar.update(1)
 
-    def close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-        self._bar = None
+    def close(self, path: Path) -> None:
+        if path in self._bars:
+            self._bars.pop(path).close()
 
 
 def _passwords(source: str | None) -> list[str]:

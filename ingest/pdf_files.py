@@ -34,7 +34,8 @@ _FILE_NAME = re.compile(
 _NO_TITLE = re.compile(
     r"(?:microsoft (?:word|powerpoint|excel|office)|powerpoint)\b.*|untitled\W*\w{0,8}"
     r"|(?:title|unbenannt|sans titre|sin t[ií]tulo|document|dokument|layout|presentation|slide"
-    r"|print|scan|scanned document|new document|no title|none|null|book|cover|body)[\s_-]*\d*",
+    r"|contents|table of contents|print|scan|scanned document|new document|no title|none|null|book"
+    r"|cover|body)[\s_-]*\d*",
     re.IGNORECASE,
 )
 

@@ -4,50 +4,27 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from threading import Event, Lock
 
 from armt_core.document_model import DocumentModel
 from armt_core.errors import BeingRead, PasswordNeeded, RecollectError
+from ingest.batching import SideBySide, documents_at_once
 from ingest.child import ParserPool
 from ingest.files import FoundFile, file_sha256, find_files
 from ingest.limits import ParseLimits
 from ingest.parsed import ParsedDocument
 from ingest.reading import read_document
+from ingest.reports import FileReport, Outcome, report_of
 from storage.claims import Claim
 from storage.library import Library
 from storage.records import Document, Version
 
 log = logging.getLogger(__name__)
-
-Outcome = Literal["added", "skipped", "continued", "reread", "failed"]
-
-#: Above this share of tokens unknown to the vocabulary, a document counts as not readable.
-MOST_UNKNOWN = 0.1
-
-
-@dataclass(frozen=True)
-class FileReport:
-    """What became of one file.
-
-    added: a document new to the library. continued: read on from an earlier state of it
-    (a reading that had stopped, or a file that grew). reread: a known document read from
-    its beginning (changed bytes, or another model). segments_read: by this run alone.
-    """
-
-    path: str
-    outcome: Outcome
-    document_id: str | None = None
-    title: str | None = None
-    reason: str | None = None
-    pages: int = 0
-    pages_without_text: int = 0
-    tokens: int = 0
-    segments_read: int = 0
-    seconds: float = 0.0
-
 
 #: Called while a file is read: its path, segments done, segments in all.
 FileProgress = Callable[[Path, int, int], None]
@@ -73,31 +50,69 @@ def ingest_paths(
     keep_originals: bool = True,
     limits: ParseLimits | None = None,
     progress: FileProgress | None = None,
+    at_once: int | None = None,
 ) -> Iterator[FileReport]:
     """Reads files and folders into the library; a report for each file, as it is done.
 
-    workers: child processes that parse ahead while the model reads. A file that fails
+    workers: child processes that parse ahead while the model reads. at_once: documents
+    that are read side by side (None: one on a CPU, several on a GPU). A file that fails
     is reported and recorded, and the others still go in. Raises LibraryError if the
     library itself cannot be written.
     """
     files = find_files(paths)
     ahead: deque[_Parsing | FileReport] = deque()
-    with ParserPool(workers, limits or ParseLimits()) as pool:
-        while True:
-            while len(ahead) <= workers:
-                file = next(files, None)
-                if file is None:
-                    break
-                ahead.append(
-                    _submit(file, library, model, pool, passwords=passwords, retry=retry_failed)
-                )
-            if not ahead:
-                return
-            item = ahead.popleft()
-            if isinstance(item, _Parsing):
-                item = _take_in(item, library, model, keep_originals, progress)
-            log.info("%s: %s %s", item.path, item.outcome, item.reason or "")
-            yield item
+    reader = SideBySide.of(model, at_once or documents_at_once(model))
+    stop, one_at_a_time = Event(), Lock()
+
+    def shown(path: Path, done: int, total: int) -> None:
+        if stop.is_set():
+            raise _Stopped
+        if progress:
+            with one_at_a_time:
+                progress(path, done, total)
+
+    reading: dict[Future[FileReport], str] = {}  # with the hash of the file's bytes
+    with (
+        ParserPool(workers, limits or ParseLimits()) as pool,
+        ThreadPoolExecutor(reader.documents, thread_name_prefix="reader") as threads,
+    ):
+        try:
+            file = next(files, None)
+            while ahead or reading or file is not None:
+                while file is not None and len(ahead) < workers + reader.documents:
+                    ahead.append(
+                        _submit(file, library, model, pool, passwords=passwords, retry=retry_failed)
+                    )
+                    file = next(files, None)
+                # The same bytes twice: the second waits, and is then known already.
+                while ahead and len(reading) < reader.documents:
+                    item = ahead[0]
+                    if isinstance(item, _Parsing) and item.sha256 in reading.values():
+                        break
+                    ahead.popleft()
+                    if isinstance(item, FileReport):
+                        yield _logged(item)
+                    else:
+                        # `progress` runs there as if it were called here.
+                        work = partial(_take_in, item, library, reader, keep_originals, shown)
+                        future = threads.submit(copy_context().run, work)
+                        reading[future] = item.sha256
+                for future in wait(reading, return_when=FIRST_COMPLETED).done:
+                    del reading[future]
+                    yield _logged(future.result())
+        finally:  # interrupted, or done with: the threads leave off at the next segment
+            stop.set()
+            for future in reading:
+                future.cancel()
+
+
+def _logged(report: FileReport) -> FileReport:
+    log.info("%s: %s %s", report.path, report.outcome, report.reason or "")
+    return report
+
+
+class _Stopped(Exception):
+    """Nobody waits for this reading any more; its claim is released, its checkpoints stay."""
 
 
 def _submit(
@@ -120,21 +135,21 @@ def _submit(
     known = library.find_version(sha256, model.fingerprint)
     if known is not None and known.state == "ready":
         library.add_alias(known.document_id, str(file.path.absolute()), sha256)
-        return replace(_report(file.path, "skipped", known), reason="known already")
+        return replace(report_of(file.path, "skipped", known), reason="known already")
     if known is not None and known.state == "failed":
         opens_now = passwords and known.reason_code == PasswordNeeded.code
         if not (retry or opens_now):
             reason = f"{known.reason} (It failed before; --retry-failed tries again.)"
-            return replace(_report(file.path, "failed", known), reason=reason)
+            return replace(report_of(file.path, "failed", known), reason=reason)
     return _Parsing(file, sha256, pool.submit(file.path, passwords))
 
 
 def _take_in(
     item: _Parsing,
     library: Library,
-    model: DocumentModel,
+    model: SideBySide,
     keep_originals: bool,
-    progress: FileProgress | None,
+    progress: FileProgress,
 ) -> FileReport:
     path, started = item.file.path, time.perf_counter()
     parsed: ParsedDocument | None = None
@@ -160,11 +175,11 @@ def _take_in(
     except OSError as error:
         return FileReport(str(path), "failed", reason=f"It cannot be read: {error.strerror}.")
     if version.state == "ready":  # the same bytes came in by another path meanwhile
-        return replace(_report(path, "skipped", version), reason="known already")
+        return replace(report_of(path, "skipped", version), reason="known already")
     if failure is not None or parsed is None:
         library.fail(version.id, claim, str(failure), failure.code if failure else "parse")
         failed = library.version(version.id)
-        return replace(_report(path, "failed", failed), seconds=time.perf_counter() - started)
+        return replace(report_of(path, "failed", failed), seconds=time.perf_counter() - started)
     return _read_claimed(
         item, parsed, version, known, claim, library, model, keep_originals, progress, started
     )
@@ -177,9 +192,9 @@ def _read_claimed(
     known: Version | None,
     claim: Claim,
     library: Library,
-    model: DocumentModel,
+    model: SideBySide,
     keep_originals: bool,
-    progress: FileProgress | None,
+    progress: FileProgress,
     started: float,
 ) -> FileReport:
     path = item.file.path
@@ -188,20 +203,21 @@ def _read_claimed(
     try:
         if keep_originals:
             library.keep_original(item.sha256, path)
-        outcome = read_document(
-            parsed,
-            version,
-            claim,
-            library,
-            model,
-            lambda done, total: progress(path, done, total) if progress else None,
-        )
+        with model.document():
+            outcome = read_document(
+                parsed,
+                version,
+                claim,
+                library,
+                model,
+                lambda done, total: progress(path, done, total),
+            )
         released = True
     except RecollectError as error:
         library.fail(version.id, claim, str(error), error.code)
         released = True
         return replace(
-            _report(path, "failed", library.version(version.id)),
+            report_of(path, "failed", library.version(version.id)),
             seconds=time.perf_counter() - started,
         )
     finally:
@@ -211,7 +227,7 @@ def _read_claimed(
         kind: Outcome = "continued"
     else:
         kind = "reread" if any(v.is_current for v in others) else "added"
-    report = _report(path, kind, outcome.version)
+    report = report_of(path, kind, outcome.version)
     if outcome.other_conditions is not None:
         remark = (
             f"continued a reading made with {outcome.other_conditions}, now {model.conditions}: "
@@ -258,31 +274,3 @@ def reread_document(
         if not finished:
             library.release(version.id, claim)
     return outcome.version
-
-
-def _report(path: Path, outcome: Outcome, version: Version) -> FileReport:
-    return FileReport(
-        str(path),
-        outcome,
-        document_id=version.document_id,
-        title=version.title,
-        reason=version.reason or _remark(version),
-        pages=version.pages,
-        pages_without_text=version.pages_without_text,
-        tokens=version.tokens,
-    )
-
-
-def _remark(version: Version) -> str | None:
-    """What is worth knowing of a document that went in."""
-    remarks = []
-    if version.pages_without_text:
-        remarks.append(
-            f"{version.pages_without_text} of {version.pages} pages have no text: needs OCR"
-        )
-    if version.unknown_ratio > MOST_UNKNOWN:
-        remarks.append(
-            f"not readable by this model: {version.unknown_ratio:.0%} of its tokens are unknown "
-            "to the vocabulary; word search still covers it"
-        )
-    return "; ".join(remarks) or None

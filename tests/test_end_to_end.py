@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.answering import Answerer
-from ingest.pipeline import FileReport, ingest_paths
+from ingest.pipeline import ingest_paths
+from ingest.reports import FileReport
 from storage.library import Library
 
 CORPUS = Path(__file__).resolve().parent.parent / "examples" / "corpus"

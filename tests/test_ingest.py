@@ -16,7 +16,8 @@ from armt_core.snapshot import load_snapshot
 from ingest.__main__ import main
 from ingest.checkpoints import INTERVAL, MOST, interval, is_checkpoint, kept
 from ingest.files import find_files
-from ingest.pipeline import FileReport, ingest_paths, reread_document
+from ingest.pipeline import ingest_paths, reread_document
+from ingest.reports import FileReport
 from storage.library import Library
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -79,6 +80,20 @@ def test_ingesting_twice_reads_nothing(tmp_path, library, reader):
     ingest(library, reader, tmp_path)
     (again,) = ingest(library, reader, tmp_path)
     assert (again.outcome, again.segments_read) == ("skipped", 0)
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_a_new_file_behind_many_that_are_known_or_refused_goes_in(
+    tmp_path, library, reader, at_once
+):
+    for number in range(9):
+        (tmp_path / f"a{number}.txt").write_text(diary(1, number), encoding="utf-8")
+        (tmp_path / f"b{number}.exe").write_bytes(b"MZ")
+    ingest(library, reader, tmp_path)
+    (tmp_path / "c.txt").write_text(diary(1, 50), encoding="utf-8")
+    reports = ingest(library, reader, tmp_path, at_once=at_once)
+    assert len(reports) == 19
+    assert [Path(r.path).name for r in reports if r.outcome == "added"] == ["c.txt"]
 
 
 def test_the_same_bytes_at_two_paths_are_one_document(tmp_path, library, reader):

@@ -54,7 +54,7 @@ def test_padding_to_whole_tiles_changes_neither_vector_nor_memory():
         with torch.inference_mode():
             reading = read_sequential(reader.model, ids[:, None], memory=memory)
             memory, plain = reading.memory, mean_pool(reading.hidden[:, 0])
-        vector, padded = reader.read_ids(ids, padded)
+        vector, padded = reader.read_ids([ids], padded)
         assert np.allclose(vector, plain, atol=1e-5)
     assert torch.allclose(padded.associations, memory.associations, atol=1e-4, rtol=1e-4)
     assert memory.associations.abs().max() > 0.1
@@ -63,6 +63,6 @@ def test_padding_to_whole_tiles_changes_neither_vector_nor_memory():
 @pytest.mark.parametrize("length", [1, 16, 17, 255, 256])
 def test_a_tile_is_filled_up_with_masked_tokens_only(reader, length):
     ids = torch.full((1, length), 7)
-    padded, mask = reader.whole_tiles(ids)
+    padded, mask = reader.whole_tiles([ids])
     assert padded.shape == mask.shape == (1, -(-length // TILE) * TILE)
     assert int(mask.sum()) == length and bool((padded[mask.bool()] == 7).all())

@@ -29,6 +29,8 @@ def parse(tmp_path):
         (None, None),
         ("2031", None),
         ("untitled", None),
+        ("Contents", None),
+        ("Contents of the Ark", "Contents of the Ark"),
         ("Untitled-3", None),
         ("Microsoft Word - draft v2.doc", None),
         ("PowerPoint Presentation", None),

@@ -6,7 +6,7 @@ import pytest
 
 from app.results import Answer, Citation, MemoryAnswer
 from app.ui import render
-from ingest.pipeline import FileReport
+from ingest.reports import FileReport
 from storage.records import Document, Page
 
 HOSTILE = (

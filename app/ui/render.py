@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from html import escape
 
 from app.results import Answer, Citation
-from ingest.pipeline import MOST_UNKNOWN, FileReport
+from ingest.reports import MOST_UNKNOWN, FileReport
 from storage.records import Document, Page
 
 _OUTCOMES = {
