@@ -15,9 +15,11 @@ from app.results import FoundPassage, Memory
 from armt_core.document_model import DocumentModel
 from armt_core.errors import EmptyLibrary, LibraryError, UsageError
 from armt_core.memory import MemoryState
+from ingest.reports import MOST_UNKNOWN
 from storage.library import Library
 from storage.passages import Kind
 from storage.records import Document, Passage
+from storage.search import words_of
 
 Method = Literal["hybrid", "words", "vectors"]
 
@@ -70,6 +72,12 @@ class Searcher:
         """
         if not question.strip():
             raise UsageError("The question is empty.")
+        try:
+            question.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise UsageError(f"The question is not Unicode text: {error.reason}.") from error
+        if not words_of(question):
+            raise UsageError("The question holds no word.")
         if memory not in ("final", "empty"):
             raise UsageError(f'memory must be "final" or "empty", not {memory!r}.')
         if documents is not None:
@@ -168,6 +176,8 @@ class Searcher:
                 key = passage.document_id
                 best[key] = max(best.get(key, 0.0), WORDS_SHARE * score / top)
         for document in ready:
+            if document.unknown_ratio > MOST_UNKNOWN:
+                continue
             if memory == "empty":
                 self._fill_plain(document)
             kind: Kind = "plain" if memory == "empty" else "memory"
@@ -187,6 +197,8 @@ class Searcher:
     def _cosines(self, question: str, scopes: Sequence[Scope]) -> dict[int, float]:
         found: dict[int, float] = {}
         for scope in scopes:
+            if scope.document.unknown_ratio > MOST_UNKNOWN:
+                continue  # its vectors are those of unknown tokens; words still find it
             kind: Kind = "plain" if int(scope.memory.segments_read[0]) == 0 else "memory"
             ids, vectors = self._library.vectors(scope.document.id, kind, scope.upto_page)
             if len(ids):

@@ -20,6 +20,7 @@ class ArmtConfig(PretrainedConfig):
         after the text. Text never attends to it.
         "inline": an input embedding like any other, at the position after the
         text; in a BERT, text and memory tokens attend to each other freely.
+    reads_spans: there is a head that finds the answer of a question in a passage.
     answers_from_memory: the weights were trained to answer from memory alone.
         False for a model whose memory parameters are fresh; then no answer is
         ever taken from memory.
@@ -35,6 +36,7 @@ class ArmtConfig(PretrainedConfig):
         memory_dim: int = 32,
         segment_tokens: int = 256,
         memory_tokens: MemoryTokens = "own",
+        reads_spans: bool = False,
         answers_from_memory: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -57,6 +59,7 @@ class ArmtConfig(PretrainedConfig):
         self.memory_dim = memory_dim
         self.segment_tokens = segment_tokens
         self.memory_tokens = memory_tokens
+        self.reads_spans = reads_spans
         self.answers_from_memory = answers_from_memory
         # Generation asks the outer configuration for these.
         for name in ("pad_token_id", "bos_token_id", "eos_token_id", "tie_word_embeddings"):

@@ -123,8 +123,7 @@ class DocumentModel:
             return_tensors="pt",
         ).to(self.model.device)
         mask = encoded.attention_mask
-        repeated = memory.repeat(len(texts))
-        hidden, _ = self.model.run(encoded.input_ids, mask, repeated)
+        hidden, _ = self.model.run(encoded.input_ids, mask, memory)
         return mean_pool(hidden, mask).cpu().numpy()
 
     @torch.inference_mode()

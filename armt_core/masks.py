@@ -28,8 +28,9 @@ def attention_bias(
     """
     batch, total = text_mask.shape
     device = text_mask.device
-    # The lowest finite number, not -inf: a row of padding alone must not give NaN.
-    hidden = torch.finfo(dtype).min
+    # The lowest finite number, not -inf: a row of padding alone must not give NaN. float32 goes
+    # lower than bfloat16, into which autocast turns it.
+    hidden = max(torch.finfo(dtype).min, torch.finfo(torch.bfloat16).min)
     bias = torch.zeros(
         batch, tokens + memory_tokens, total + memory_tokens, dtype=dtype, device=device
     )

@@ -29,6 +29,7 @@ from armt_core.errors import MemoryMismatch, ModelError
 from armt_core.generation import generate_after_prefix
 from armt_core.masks import attention_bias, memory_positions, positions
 from armt_core.memory import MemoryState
+from armt_core.spans import SpanHead
 
 
 @dataclass
@@ -65,6 +66,7 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
         self.associative = AssociativeMemory(
             config.num_hidden_layers, config.hidden_size, config.memory_dim
         )
+        self.span = SpanHead(config.hidden_size) if config.reads_spans else None
         longest = self.adapter.longest_segment()
         inline = config.num_memory_tokens if config.memory_tokens == "inline" else 0
         if longest is not None and config.segment_tokens + inline > longest:
@@ -90,6 +92,9 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
                 init.normal_(weight, std=self.config.hidden_size**-0.5)
             init.zeros_(module.value)
             init.zeros_(module.beta_bias)
+        elif isinstance(module, SpanHead):
+            init.normal_(module.weight, std=0.02)
+            init.zeros_(module.bias)
 
     def get_input_embeddings(self) -> nn.Module:
         return self.backbone.get_input_embeddings()
@@ -121,7 +126,9 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
         """One segment through all layers: (B, T, D) hidden states of the text, and the memory.
 
         input_ids: (B, T). attention_mask: (B, S), 0 at padding; a document whose mask
-        is all 0 is over: nothing is written for it. memory: None is an empty one.
+        is all 0 is over: nothing is written for it. memory: None is an empty one; where
+        nothing is written it may be of fewer documents, each then of B / its batch
+        neighbouring rows (questions about one document, beams).
         write: append the memory tokens and write; reading happens always. prefix:
         (B,), how many leading positions everyone sees; by default none in a causal
         family and all in a bidirectional one.
@@ -168,13 +175,16 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
         # Nothing written anywhere: reads would add zeros, so they are left out.
         reads = bool((memory.segments_read > 0).any())
         if reads:  # one copy in the type of the hidden states serves all positions
-            A = memory.associations.to(hidden.dtype)  # (L, B, K, D)
-            z = memory.normalizer.to(hidden.dtype)  # (L, B, K)
-            w_query = self.associative.query.to(hidden.dtype)  # (L, d_mem, D)
+            # `unbind`, because the gradient of each `A[index]` would be as large as all of A.
+            A = memory.associations.to(hidden.dtype).unbind()  # L of (B, K, D)
+            z = memory.normalizer.to(hidden.dtype).unbind()  # L of (B, K)
+            w_query = self.associative.query.to(hidden.dtype).unbind()  # L of (d_mem, D)
         written: list[Tensor] = []
         for index in range(self.config.num_hidden_layers):
             if reads:
-                hidden = read(hidden, A[index], z[index], w_query[index])
+                # The rows of one document are read as one long row: its memory is not copied.
+                beside = hidden.reshape(memory.batch, -1, hidden.shape[-1])
+                hidden = read(beside, A[index], z[index], w_query[index]).view_as(hidden)
             hidden = adapter.layer(index, hidden, context)
             if M:
                 written.append(hidden[:, T:])
@@ -214,14 +224,6 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
                 labels[:, shift:].flatten(),
             )
         return ArmtOutput(loss, logits, hidden, memory, past_key_values)
-
-    def prepare_inputs_for_generation(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """As in `transformers`; each document's memory is repeated for its beams."""
-        inputs = super().prepare_inputs_for_generation(*args, **kwargs)
-        memory, rows = inputs.get("memory"), inputs["input_ids"].shape[0]
-        if memory is not None and memory.batch != rows and rows % memory.batch == 0:
-            inputs["memory"] = memory.repeat(rows // memory.batch)
-        return inputs
 
     @torch.no_grad()
     def generate(self, inputs: Tensor | None = None, **kwargs: Any) -> Any:
@@ -270,9 +272,9 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
         if memory is None:
             return self.empty_memory(B)
         memory.check(self.config)
-        if memory.batch != B:
+        if memory.batch != B and (M or B % memory.batch):
             raise MemoryMismatch(
-                f"The memory holds {memory.batch} documents, the tokens are of {B}."
+                f"The memory holds {memory.batch} documents, the tokens are of {B} rows."
             )
         return memory
 

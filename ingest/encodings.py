@@ -54,7 +54,7 @@ _LANGUAGES = (
 
 def control_heavy(text: str) -> bool:
     """Does so much of this consist of control characters that it is no text?"""
-    return len(_CONTROLS.findall(text)) > _CONTROL_SHARE * len(text)
+    return len(_CONTROLS.findall(text)) > max(1, _CONTROL_SHARE * len(text))
 
 
 def decode_utf16_without_mark(data: bytes) -> str | None:

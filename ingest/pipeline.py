@@ -139,7 +139,7 @@ def _submit(
     if known is not None and known.state == "failed":
         opens_now = passwords and known.reason_code == PasswordNeeded.code
         if not (retry or opens_now):
-            reason = f"{known.reason} (It failed before; --retry-failed tries again.)"
+            reason = f"The same bytes failed before (--retry-failed tries again): {known.reason}"
             return replace(report_of(file.path, "failed", known), reason=reason)
     return _Parsing(file, sha256, pool.submit(file.path, passwords))
 

@@ -51,9 +51,9 @@ def _remark(version: Version) -> str | None:
     """What is worth knowing of a document that went in."""
     remarks = []
     if version.pages_without_text:
-        remarks.append(
-            f"{version.pages_without_text} of {version.pages} pages have no text: needs OCR"
-        )
+        blank = f"{version.pages_without_text} of {version.pages} pages have no text"
+        # A page of a text file is blank because its author left it so.
+        remarks.append(f"{blank}: needs OCR" if version.format == "pdf" else blank)
     if version.unknown_ratio > MOST_UNKNOWN:
         remarks.append(
             f"not readable by this model: {version.unknown_ratio:.0%} of its tokens are unknown "

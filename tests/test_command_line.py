@@ -196,7 +196,7 @@ def test_lines_of_standard_input_are_answered_in_order_and_a_bad_one_in_its_plac
         json.dumps({"question": "Who?", "documents": []}),
         json.dumps({"question": "Who?", "k": True}),
         '{"question": "half a pair: \\ud800"}',
-        "[" * 5,
+        "[[[[[ what",
         QUESTION,
     ]
     code, out, _ = run("ask", "-", "--json", stdin="\n".join(lines) + "\n")
@@ -209,7 +209,7 @@ def test_lines_of_standard_input_are_answered_in_order_and_a_bad_one_in_its_plac
     assert (
         "pages" in values[5]["error"]["message"] and "'question'" in values[6]["error"]["message"]
     )
-    assert values[10]["question"] == "[[[[["
+    assert values[10]["question"] == "[[[[[ what"
 
 
 def test_flags_are_the_defaults_of_lines(run):

@@ -309,3 +309,18 @@ def test_checkpoints_are_few_even_and_end_with_the_last_two_states(total: int):
     step = interval(total)
     expected = {*range(step, total + 1, step), total - 1, total} - {0}
     assert stored == expected
+
+
+def test_a_blank_page_of_a_text_is_told_but_needs_no_ocr(tmp_path, library, reader):
+    (tmp_path / "gap.txt").write_text("One page.\f\fAnother page.", encoding="utf-8")
+    (report,) = ingest(library, reader, tmp_path / "gap.txt")
+    assert report.reason == "1 of 3 pages have no text"
+
+
+def test_the_same_bad_bytes_under_another_name_say_so(tmp_path, library, reader):
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_bytes(b"")
+    (first,) = ingest(library, reader, tmp_path / "a.txt")
+    (second,) = ingest(library, reader, tmp_path / "b.txt")
+    assert "a.txt is empty" in (first.reason or "")
+    assert (second.reason or "").startswith("The same bytes failed before")

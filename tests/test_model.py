@@ -254,3 +254,18 @@ def test_nonsense_configurations_are_refused():
         read_sequential(tiny_model(), random_ids(2, 4))
     with pytest.raises(ModelError, match="nothing to read"):
         pad_segments([[]])
+
+
+def test_rows_of_one_document_share_its_memory_without_a_copy_of_it():
+    model = tiny_model()
+    ids = random_ids(2, 3, 8)
+    memory = read_sequential(model, ids).memory
+    rows = random_ids(6, 5, seed=4)
+    shared, after = model.run(rows, memory=memory)
+    copied, _ = model.run(rows, memory=memory.repeat(3))
+    assert torch.allclose(shared, copied, atol=1e-6)
+    assert after is memory
+    with pytest.raises(MemoryMismatch, match="rows"):
+        model.run(random_ids(5, 5), memory=memory)
+    with pytest.raises(MemoryMismatch, match="rows"):
+        model.run(rows, memory=memory, write=True)

@@ -7,6 +7,7 @@ import pytest
 
 from app.answering import Answerer
 from app.searching import Searcher, fuse
+from armt_core.errors import UsageError
 from ingest.pipeline import ingest_paths
 from storage.library import Library
 from tests.fakes import CALIBRATION
@@ -138,3 +139,22 @@ def test_more_documents_than_may_be_opened_are_narrowed_by_words_and_vectors(tmp
             missing = [library.missing_plain(d.id) for d in library.documents()]
             # The emptied memory looks at vectors of passages alone, of every document.
             assert all(missing) if memory == "final" else not any(missing)
+
+
+@pytest.mark.parametrize("question", ["   ", "???", "😀", "\ud800 harbour"])
+def test_a_question_without_words_is_refused(answerer, question):
+    with pytest.raises(UsageError, match="question"):
+        answerer.ask(question)
+
+
+def test_a_document_that_the_model_cannot_read_is_found_by_words_alone(tmp_path, reader):
+    (tmp_path / "odd.txt").write_text("ᚠᚢᚦᚨᚱᚲ ᚷᚹᚺᚾᛁᛃ zebra " * 20, encoding="utf-8")
+    (tmp_path / "plain.txt").write_text("A zebra stood in the rain.", encoding="utf-8")
+    with Library(tmp_path / "library") as library:
+        reports = list(
+            ingest_paths([tmp_path / "odd.txt", tmp_path / "plain.txt"], library, reader)
+        )
+        assert "not readable" in (reports[0].reason or "")
+        answerer = Answerer(library, reader, CALIBRATION)
+        assert {p.title for p in answerer.search("zebra", method="words")} == {"odd", "plain"}
+        assert {p.title for p in answerer.search("zebra", method="vectors")} == {"plain"}

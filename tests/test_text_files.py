@@ -117,3 +117,9 @@ def test_a_name_that_is_not_utf8_gives_a_title_that_can_be_stored(tmp_path):
     title = parse_text(path).title
     assert title == "caf\ufffd"
     title.encode()
+
+
+def test_one_stray_control_character_does_not_make_a_short_note_no_text(tmp_path):
+    assert (
+        read_text(written(tmp_path, b"A short note with one\0 stray byte.\n")).count("\ufffd") == 1
+    )

@@ -1,6 +1,7 @@
 """`python -m training COMMAND`: make and convert what models are made of."""
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 
@@ -28,7 +29,17 @@ def main(arguments: list[str] | None = None) -> int:
     tokenizer.add_argument("--output", type=Path, required=True, help="folder to write")
     tokenizer.add_argument("--vocabulary", type=int, default=8000, metavar="N")
 
+    train = commands.add_parser("train", help="train a model folder by a recipe")
+    train.add_argument("recipe", type=Path, help="TOML file, as in training/recipes")
+    train.add_argument("--data", type=Path, required=True, help="folder with the training data")
+    train.add_argument("--output", type=Path, required=True, help="checkpoint and logs go here")
+    train.add_argument(
+        "--start", type=Path, required=True, help="model folder, or the --output of a training"
+    )
+    train.add_argument("--minutes", type=float, default=5.0, help="between two checkpoints")
+
     options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     try:
         if options.command == "convert":
             from training.convert import convert_sentence_transformer
@@ -39,6 +50,12 @@ def main(arguments: list[str] | None = None) -> int:
                 memory_tokens=options.memory_tokens,
                 memory_dim=options.memory_dim,
                 seed=options.seed,
+            )
+        elif options.command == "train":
+            from training.run import train_folder
+
+            train_folder(
+                options.recipe, options.data, options.output, options.start, options.minutes
             )
         else:
             from training.tokenizer import train_tokenizer

@@ -1,0 +1,334 @@
+"""Training: what is drawn, what is learned, and going on after a stop."""
+
+import json
+import lzma
+import random
+import tarfile
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoTokenizer, BertConfig
+
+from armt_core import ArmtConfig, ArmtModel
+from armt_core.errors import ModelError
+from armt_core.spans import SpanHead, best_span
+from ingest.settings import DEFAULT_MODEL
+from tests.fakes import random_ids, tiny_model
+from training import checkpoints
+from training.data import files
+from training.data.articles import articles_of, passages_of
+from training.data.files import Question, Span
+from training.data.splits import split_of
+from training.depth import read_to_learn
+from training.objectives.asking import Asking, AskingSettings
+from training.objectives.babilong import Babilong, Lengths, hide
+from training.objectives.recall import Recall, RecallSettings, whole_words
+from training.recipe import Recipe, RecipeError, Stage, load_recipe
+from training.rows import Answers, Words, pack
+from training.text import Texts
+from training.trainer import train
+
+PROSE = "The {} ship left the harbour of {} at dawn. Nobody saw it come back from the north. "
+
+
+@pytest.fixture(scope="module")
+def words() -> Words:
+    return Words.of(AutoTokenizer.from_pretrained(DEFAULT_MODEL))
+
+
+@pytest.fixture(scope="module")
+def texts(words) -> Texts:
+    names = ["first", "second", "third", "tall", "small", "grey", "old"]
+    return Texts(
+        ["".join(PROSE.format(names[i % 7], names[-i % 5]) for i in range(300)) for _ in range(3)],
+        words,
+    )
+
+
+def small_model(words: Words, seed: int = 0) -> ArmtModel:
+    torch.manual_seed(seed)
+    backbone = BertConfig(
+        vocab_size=words.tokenizer.vocab_size,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=512,
+    )
+    settings = {"num_memory_tokens": 4, "memory_dim": 8, "reads_spans": True}
+    model = ArmtModel(ArmtConfig(backbone=backbone, **settings))
+    with torch.no_grad():
+        model.associative.value.normal_(std=0.1)
+    return model
+
+
+def an_article() -> list[Question]:
+    rows = []
+    for i, (name, place) in enumerate(
+        [("Orla", "Lindholm"), ("Matis", "Ostend"), ("Ilse", "Riga")]
+    ):
+        context = f"{name} was born in {place}. The town is small and lies by the sea."
+        answer = Span(place, context.index(place))
+        rows.append(Question("People", context, f"Where was {name} born?", (answer,)))
+        rows.append(Question("People", context, f"Who taught {name} to swim in {i}?", ()))
+    return rows
+
+
+# What is drawn
+
+
+def test_one_title_in_eight_is_kept_apart_the_same_ones_each_time():
+    names = [f"title {i}" for i in range(4000)]
+    dev = [name for name in names if split_of(name) == "dev"]
+    assert 0.1 < len(dev) / len(names) < 0.15
+    assert split_of("Scottish Parliament") == "dev" and split_of("Normans") == "train"
+
+
+def test_pack_joins_whole_sentences_and_cuts_only_what_is_too_long():
+    assert pack([[1, 2], [3], [4, 5, 6], [7] * 9], 4) == [
+        [1, 2, 3],
+        [4, 5, 6],
+        [7] * 4,
+        [7] * 4,
+        [7],
+    ]
+    assert pack([[1] * 5, [2]], 4) == [[1] * 4, [1, 2]]
+
+
+def test_answers_predict_each_token_from_the_one_before_and_the_stop_from_the_last(words):
+    answers = Answers.of(words, [[7, 8], [9]], [[50, 51], [52]])
+    c, s = words.cls, words.sep
+    assert answers.ids.tolist() == [[c, 7, 8, s, c, 50, 51, s], [c, 9, s, c, 52, s, 0, 0]]
+    assert answers.mask.sum(-1).tolist() == [8, 6]
+    assert answers.prefix.tolist() == [4, 3]
+    assert answers.row.tolist() == [0, 0, 0, 1, 1]
+    assert answers.place.tolist() == [4, 5, 6, 3, 4]
+    assert answers.target.tolist() == [50, 51, s, 52, s]
+    # Every predicting position holds the token before its target.
+    before = answers.ids[answers.row, answers.place + 1]
+    assert before.tolist() == answers.target.tolist()
+
+
+def test_facts_are_hidden_in_order_and_filler_fills_the_segments(words, texts):
+    facts = ["Mary went to the kitchen.", "John took the milk there.", "Mary moved to the garden."]
+    segments = hide(words, facts, texts, 6, 62, random.Random(3))
+    assert 5 <= len(segments) <= 8 and all(len(s) <= 62 for s in segments)
+    text = " ".join(words.tokenizer.decode(s) for s in segments)
+    places = [text.index(fact.lower().rstrip(".")) for fact in facts]
+    assert places == sorted(places) and "harbour" in text
+    alone = hide(words, facts, texts, 1, 62, random.Random(3))
+    assert words.tokenizer.decode(alone[0]) == " ".join(facts).lower().replace(".", ".")
+
+
+def test_whole_words_are_masked_with_all_their_pieces(words):
+    tokens = words.segment(words.encode(["unbelievable harbourmasters sail"])[0])
+    pieces = words.tokenizer.convert_ids_to_tokens(tokens)
+    for seed in range(10):
+        gaps = whole_words(words, tokens, 0.34, random.Random(seed))
+        for i in gaps:
+            assert tokens[i] not in (words.cls, words.sep)
+            if i + 1 < len(pieces) and pieces[i + 1].startswith("##"):
+                assert i + 1 in gaps
+            if pieces[i].startswith("##"):
+                assert i - 1 in gaps
+
+
+def test_articles_keep_their_contexts_in_order_and_split_into_whole_sentences(words):
+    (article,) = articles_of(an_article())
+    assert len(article.contexts) == 3 and [len(q) for q in article.questions] == [2, 2, 2]
+    context = "One two three. Four five six seven. Eight nine."
+    (passages,) = passages_of([context], words.tokenizer, 9)
+    assert [p.text for p in passages] == ["One two three. Four five six seven.", "Eight nine."]
+    first, second = passages
+    assert first.span(0, 3) == (0, 0) and first.span(context.index("Eight"), 45) is None
+    start = context.index("nine")
+    assert second.span(start, start + 4) == (1, 1)
+
+
+def test_the_data_folder_gives_stories_books_and_questions(tmp_path):
+    (tmp_path / "babi").mkdir()
+    story = (
+        "1 Mary went to the hall.\n2 Where is Mary? \tHall\t1\n1 John left.\n2 Who left?\tJohn\t1\n"
+    )
+    source = tmp_path / "qa1_train.txt"
+    source.write_text(story)
+    with tarfile.open(tmp_path / "babi" / "babi.tar.xz", "w:xz") as archive:
+        archive.add(source, "en-valid-10k/qa1_train.txt")
+    first, second = files.babi(tmp_path, 1, "train")
+    assert (first.facts, first.question, first.answer) == (
+        ("Mary went to the hall.",), "Where is Mary?", "hall",
+    )  # fmt: skip
+    assert second.facts == ("John left.",)
+    with pytest.raises(files.DataMissing, match="qa2_train"):
+        files.babi(tmp_path, 2, "train")
+    (tmp_path / "docs").mkdir()
+    with lzma.open(tmp_path / "docs" / "a.jsonl.xz", "wt") as file:
+        for i in range(40):
+            file.write(json.dumps({"title": f"t{i}", "text": f"text {i}"}) + "\n")
+    both = files.documents(tmp_path, "train"), files.documents(tmp_path, "dev")
+    assert sorted(both[0] + both[1]) == sorted(f"text {i}" for i in range(40)) and both[1]
+    with pytest.raises(files.DataMissing, match="--data"):
+        files.books(tmp_path, "train")
+
+
+# Spans
+
+
+def test_the_best_span_and_its_margin_by_hand():
+    first = torch.tensor([1.0, -torch.inf, 3.0, 0.0, 2.0])
+    last = torch.tensor([0.5, -torch.inf, 0.0, 4.0, 1.0])
+    assert best_span(first, last) == (2, 3, 3.0 + 4.0 - 1.5)
+    assert best_span(first, last, longest=1) == (3, 3, pytest.approx(4.0 - 1.5))
+    only_none = torch.tensor([1.0, -torch.inf])
+    assert best_span(only_none, only_none) == (0, 0, -torch.inf)
+
+
+def test_the_head_scores_only_the_passage_and_the_place_of_no_answer():
+    head = SpanHead(4)
+    hidden = torch.randn(1, 5, 4)
+    first, last = head(hidden, torch.tensor([[False, False, True, True, False]]))
+    assert torch.isinf(first[0, [1, 4]]).all() and torch.isinf(last[0, [1, 4]]).all()
+    plain = hidden @ head.weight.T + head.bias
+    kept = [0, 2, 3]
+    assert torch.allclose(first[0, kept], plain[0, kept, 0])
+    assert torch.allclose(last[0, kept], plain[0, kept, 1])
+
+
+def test_a_model_without_the_head_is_opened_with_a_fresh_one():
+    model = ArmtModel.from_pretrained(DEFAULT_MODEL, dtype=torch.float32, reads_spans=True)
+    assert model.span is not None
+    if not ArmtConfig.from_pretrained(DEFAULT_MODEL).reads_spans:
+        assert 0.01 < float(model.span.weight.detach().std()) < 0.03
+
+
+# Depth
+
+
+def test_gradients_reach_as_far_back_as_asked_and_recomputing_changes_nothing():
+    model = tiny_model()
+    ids = random_ids(2, 4, 9)
+    mask = torch.ones_like(ids)
+    along = torch.randn(2, 9, 32)
+
+    def gradient(**how) -> torch.Tensor:
+        model.zero_grad()
+        _, memory = read_to_learn(model, ids, mask, **how)
+        hidden, _ = model.run(ids[:, 0], mask[:, 0], memory)
+        (hidden * along).sum().backward()
+        return model.associative.key.grad.clone()
+
+    whole = gradient()
+    assert torch.equal(gradient(depth=4), whole)
+    assert torch.allclose(gradient(recompute=True), whole, rtol=1e-3, atol=1e-6)
+    short = gradient(depth=1)
+    assert float((short - whole).abs().max()) > 1e-4
+    # The cut is where it says: the same as a detached memory.
+    with torch.no_grad():
+        _, before = read_to_learn(model, ids[:, :3], mask[:, :3])
+    model.zero_grad()
+    _, memory = read_to_learn(model, ids[:, 3:], mask[:, 3:], memory=before)
+    hidden, _ = model.run(ids[:, 0], mask[:, 0], memory)
+    (hidden * along).sum().backward()
+    assert torch.allclose(short, model.associative.key.grad, rtol=1e-3, atol=1e-6)
+
+
+# Recipes and the loop
+
+
+def test_recipes_refuse_what_they_do_not_know(tmp_path):
+    path = tmp_path / "r.toml"
+    path.write_text("speed = 3\n[[stage]]\nsteps = 1\nrecall = {}\n")
+    with pytest.raises(RecipeError, match="speed"):
+        load_recipe(path)
+    path.write_text("seed = 3\n")
+    with pytest.raises(RecipeError, match="stage"):
+        load_recipe(path)
+    path.write_text("[[stage]]\nrecall = {}\n")
+    with pytest.raises(RecipeError, match="number of steps"):
+        load_recipe(path)
+    path.write_text("decay = 4\nwarmup = 2\n[[stage]]\nsteps = 8\nrecall = { share = 2.0 }\n")
+    recipe = load_recipe(path)
+    assert recipe.stages[0].shares == {"recall": 2.0}
+    rates = [recipe.rate_at(step) for step in range(8)]
+    assert rates == [0.5, 1, 1, 1, 1, 0.75, 0.5, 0.25]
+
+
+@pytest.mark.parametrize("path", sorted(Path("training/recipes").glob("*.toml")), ids=str)
+def test_the_recipes_that_ship_can_be_read(path: Path):
+    recipe = load_recipe(path)
+    kinds = {"babilong": Lengths, "recall": RecallSettings, "asking": AskingSettings}
+    for stage in recipe.stages:
+        for name, settings in stage.settings.items():
+            kinds[name](**settings)
+
+
+def objective(name: str, words: Words, texts: Texts):
+    if name == "babilong":
+        return Babilong(Lengths(tasks=(1, 4), batch=4, segments=(1, 2)), words, texts, {})
+    if name == "recall":
+        return Recall(RecallSettings(batch=4, segments=(1, 2), segment_tokens=(32,)), words, texts)
+    settings = AskingSettings(documents=2, questions=3, passages=2)
+    return Asking(settings, words, articles_of(an_article()))
+
+
+def recipe(name: str, steps: int) -> Recipe:
+    rates = {"learning_rate": 3e-3, "fresh_learning_rate": 3e-3, "warmup": 1}
+    return Recipe(seed=5, stages=(Stage("one", steps, {name: 1.0}, {name: {}}),), **rates)
+
+
+@pytest.mark.parametrize("name", ["babilong", "recall", "asking"])
+def test_a_short_training_lowers_the_loss(name, words, texts, tmp_path):
+    torch.manual_seed(0)
+    model = small_model(words)
+    made = objective(name, words, texts)
+
+    def loss() -> float:
+        model.eval()
+        with torch.no_grad():
+            batches = [made.learn(model, random.Random(i), empty=False) for i in range(4)]
+        return sum(float(batch.loss) for batch in batches) / 4
+
+    before = loss()
+    train(model, recipe(name, 40), lambda stage: {name: made}, tmp_path)
+    assert loss() < 0.8 * before
+
+
+def test_a_training_in_pieces_is_the_training_in_one(words, texts, tmp_path):
+    made = {"babilong": objective("babilong", words, texts)}
+    whole = train(small_model(words), recipe("babilong", 6), lambda _: made, tmp_path / "a")
+    train(small_model(words), recipe("babilong", 6), lambda _: made, tmp_path / "b", stop_after=3)
+    # Other weights: they must come from the checkpoint.
+    rest = train(small_model(words, 9), recipe("babilong", 6), lambda _: made, tmp_path / "b")
+    for (name, one), other in zip(whole.named_parameters(), rest.parameters(), strict=True):
+        assert torch.equal(one, other), name
+    with pytest.raises(checkpoints.CheckpointError, match="another recipe"):
+        train(small_model(words), recipe("babilong", 7), lambda _: made, tmp_path / "b")
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
+    with pytest.raises(checkpoints.CheckpointError, match="cannot be read"):
+        checkpoints.load(tmp_path)
+
+
+def test_an_emptied_memory_says_nothing_of_the_story(words, texts):
+    """The control is fair only if the story reaches the answer through memory alone."""
+    model = small_model(words).eval()
+    losses = []
+    for tasks in ((1,), (1,)):
+        made = Babilong(Lengths(tasks=tasks, batch=4), words, texts, {})
+        with torch.no_grad():
+            losses.append(float(made.learn(model, random.Random(1), empty=True).loss))
+    full = Babilong(Lengths(batch=4), words, texts, {})
+    with torch.no_grad():
+        assert losses[0] == losses[1]
+        assert float(full.learn(model, random.Random(1), empty=False).loss) != losses[0]
+
+
+def test_a_vocabulary_without_a_mask_is_refused():
+    class Bare:
+        cls_token_id, sep_token_id, pad_token_id = 1, 2, 0
+
+    with pytest.raises(ModelError, match="MASK"):
+        Words.of(Bare())

@@ -1,0 +1,82 @@
+"""bAbI stories replayed and simulated."""
+
+import random
+
+import pytest
+
+from training.worlds import replay, simulate
+
+
+def answers(*facts: str) -> dict[str, str]:
+    return {asked.question: asked.answer for asked in replay(facts).questions()}
+
+
+def test_people_are_where_they_went_last():
+    told = answers("Mary moved to the garden.", "Mary went back to the office.")
+    assert told == {"Where is Mary?": "office"}
+
+
+def test_what_somebody_carries_goes_along_until_it_is_left():
+    facts = (
+        "John went to the kitchen.",
+        "John got the milk there.",
+        "John travelled to the garden.",
+        "John put down the milk.",
+        "John journeyed to the office.",
+    )
+    told = answers(*facts)
+    assert told["Where is the milk?"] == "garden"
+    assert told["Where was the milk before the garden?"] == "kitchen"
+    assert told["Where is John?"] == "office"
+
+
+def test_the_last_visit_to_a_place_is_the_one_that_is_meant():
+    facts = ["John went to the kitchen.", "John took the apple there."]
+    facts += [f"John moved to the {p}." for p in ("garden", "office", "hallway", "office")]
+    assert answers(*facts)["Where was the apple before the office?"] == "hallway"
+
+
+def test_a_map_is_read_in_both_directions():
+    told = answers("The garden is north of the office.")
+    assert told == {
+        "What is north of the office?": "garden",
+        "What is the garden north of?": "office",
+        "What is south of the garden?": "office",
+        "What is the office south of?": "garden",
+    }
+
+
+def test_the_last_gift_counts():
+    told = answers("Bill gave the football to Fred.", "Fred handed the football to Mary.")
+    assert told["Who gave the football?"] == "fred"
+    assert told["Who received the football?"] == "mary"
+    assert told["Who gave the football to Fred?"] == "bill"
+    assert told["What did Bill give to Fred?"] == "football"
+    assert told["Who did Fred give the football to?"] == "mary"
+
+
+@pytest.mark.parametrize("task", [1, 2, 3, 4, 5])
+def test_simulated_stories_are_the_same_for_the_same_draw_and_ask_their_task(task: int):
+    stories = [simulate(task, 30, random.Random(seed)) for seed in range(20)]
+    assert stories == [simulate(task, 30, random.Random(seed)) for seed in range(20)]
+    assert len({tuple(story) for story in stories}) > 15
+    asked = [a for story in stories for a in replay(story).questions() if a.task == task]
+    assert len(asked) >= 20 and len({a.answer for a in asked}) >= 3
+
+
+def test_nobody_takes_what_is_elsewhere():
+    for seed in range(30):
+        place, holder, lying = {}, {}, {}
+        for sentence in simulate(2, 40, random.Random(seed)):
+            words = sentence.rstrip(".").replace(" there", "").split()
+            who, last = words[0], words[-1]
+            if sentence.split(" to the ")[0].split()[1] in ("moved", "journeyed", "travelled") or (
+                words[1] == "went"
+            ):
+                place[who] = last
+            elif words[1] in ("got", "picked", "grabbed", "took"):
+                assert last not in holder and lying.get(last, place[who]) == place[who]
+                holder[last] = who
+            else:
+                assert holder.pop(last) == who
+                lying[last] = place[who]

@@ -1,0 +1,43 @@
+"""Reading for training: how far back gradients go, and what is computed again to save memory.
+
+Axes: B documents, S segments, T tokens, D width.
+"""
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from armt_core.memory import MemoryState
+from armt_core.model import ArmtModel
+
+
+def read_to_learn(
+    model: ArmtModel,
+    ids: Tensor,
+    mask: Tensor,
+    depth: int | None = None,
+    recompute: bool = False,
+    memory: MemoryState | None = None,
+) -> tuple[list[Tensor], MemoryState]:
+    """Reads S segments and writes each: hidden states of each, S of (B, T, D), and the memory.
+
+    ids, mask: (B, S, T). depth: only the last so many segments are in the graph (truncated
+    back-propagation); None: all. recompute: keep of each segment only its memory and compute
+    the rest again on the way back (gradient checkpointing).
+    """
+    S = ids.shape[1]
+    outside = 0 if depth is None else max(0, S - depth)
+    hidden: list[Tensor] = []
+    for s in range(S):
+        if s < outside:
+            with torch.no_grad():
+                out, memory = model.run(ids[:, s], mask[:, s], memory, write=True)
+        elif recompute:
+            out, memory = checkpoint(
+                model.run, ids[:, s], mask[:, s], memory, True, use_reentrant=False
+            )
+        else:
+            out, memory = model.run(ids[:, s], mask[:, s], memory, write=True)
+        hidden.append(out)
+    assert memory is not None
+    return hidden, memory

@@ -1,0 +1,1 @@
+"""What a model is taught: each objective draws its own examples and gives their loss."""

@@ -1,0 +1,120 @@
+"""bAbI stories hidden in books, answered from memory alone (BABILong, arXiv 2406.10149).
+
+Axes: B stories, S segments, T tokens, Q questions a story.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from armt_core.model import ArmtModel
+from armt_core.reading import pad_segments
+from training.data.files import BabiQuestion
+from training.depth import read_to_learn
+from training.objectives.base import Learned, Objective
+from training.rows import Answers, Words, ask, pack
+from training.text import Texts
+from training.worlds import Asked, replay, simulate
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """batch: B. questions: Q. segments: S, drawn anew for each batch from this list.
+    segment_tokens: most tokens of a segment, as many are drawn from. facts: fewest and most
+    sentences of a simulated story. depth, recompute: as in `read_to_learn`."""
+
+    tasks: tuple[int, ...] = (1,)
+    batch: int = 32
+    questions: int = 4
+    segments: tuple[int, ...] = (1,)
+    segment_tokens: tuple[int, ...] = (64,)
+    facts: tuple[int, int] = (2, 4)
+    simulated: float = 1.0
+    depth: int | None = None
+    recompute: bool = False
+
+
+class Babilong(Objective):
+    """stories: the real ones of each task that is not always simulated."""
+
+    name = "babilong"
+
+    def __init__(
+        self,
+        lengths: Lengths,
+        words: Words,
+        texts: Texts,
+        stories: Mapping[int, Sequence[BabiQuestion]],
+    ) -> None:
+        self.lengths, self.words, self.texts, self.stories = lengths, words, texts, stories
+
+    def learn(self, model: ArmtModel, draw: random.Random, empty: bool) -> Learned:
+        size = self.lengths
+        segments, most = draw.choice(size.segments), draw.choice(size.segment_tokens)
+        documents, asked = [], []
+        for _ in range(size.batch):
+            facts, questions = self._story(draw)
+            document = hide(self.words, facts, self.texts, segments, most - 2, draw)
+            documents.append([self.words.segment(part) for part in document])
+            asked += questions
+        device = model.device
+        answers = Answers.of(
+            self.words,
+            self.words.encode([a.question for a in asked]),
+            self.words.encode([a.answer for a in asked]),
+        ).to(device)
+        memory = None
+        if not empty:
+            ids, mask = (t.to(device) for t in pad_segments(documents, self.words.pad))
+            _, memory = read_to_learn(model, ids, mask, size.depth, size.recompute)
+        loss, right, _ = ask(model, answers, memory)
+        kind = "empty" if empty else "right"
+        figures = {f"{kind}/all": float(right.float().mean())}
+        for task in sorted({a.task for a in asked}):
+            of = torch.tensor([a.task == task for a in asked], device=device)
+            figures[f"{kind}/qa{task}"] = float(right[of].float().mean())
+        return Learned(loss, figures)
+
+    def _story(self, draw: random.Random) -> tuple[list[str], list[Asked]]:
+        """Facts, and Q questions about them, of one task."""
+        size = self.lengths
+        while True:  # a few short stories answer no question of their task
+            task = draw.choice(size.tasks)
+            if draw.random() < size.simulated:
+                facts = simulate(task, draw.randint(*size.facts), draw)
+            else:
+                facts = list(draw.choice(self.stories[task]).facts)
+            possible = [a for a in replay(facts).questions() if a.task == task]
+            if possible:
+                break
+        draw.shuffle(possible)
+        # Memory is read by all questions of a story at once, so each has as many; again if few.
+        return facts, [possible[i % len(possible)] for i in range(size.questions)]
+
+
+def hide(
+    words: Words,
+    facts: Sequence[str],
+    texts: Texts,
+    segments: int,
+    most: int,
+    draw: random.Random,
+) -> list[list[int]]:
+    """Facts in their order, at random places among sentences of a book: about `segments`
+    segments of at most `most` tokens. One segment holds the facts and nothing else."""
+    told = words.encode(facts)
+    room = (segments * most - sum(map(len, told))) if segments > 1 else 0
+    filler: list[list[int]] = []
+    for sentence in texts.sentences(draw):
+        room -= len(sentence)
+        if room < 0:
+            break
+        filler.append(sentence)
+    places = sorted(draw.randint(0, len(filler)) for _ in told)
+    mixed, at = [], 0
+    for place, fact in zip(places, told, strict=True):
+        mixed += [*filler[at:place], fact]
+        at = place
+    return pack(mixed + filler[at:], most)

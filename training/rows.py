@@ -1,0 +1,138 @@
+"""Rows of tokens for a model: what is read, what is asked, and where answers are predicted.
+
+Axes: B rows, T tokens, N predictions, D width, V vocabulary.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from armt_core.errors import ModelError
+from armt_core.memory import MemoryState
+from armt_core.model import ArmtModel
+
+
+@dataclass(frozen=True)
+class Words:
+    """The tokens of a vocabulary that rows are made of."""
+
+    tokenizer: Any
+    cls: int
+    sep: int
+    mask: int
+    pad: int
+
+    @staticmethod
+    def of(tokenizer: Any) -> "Words":
+        """Raises ModelError for a vocabulary without the four special tokens of BERT."""
+        names = ("cls", "sep", "mask", "pad")
+        ids = [getattr(tokenizer, f"{name}_token_id", None) for name in names]
+        known = [id for id in ids if id is not None]
+        if len(known) < len(names):
+            raise ModelError("Training needs a vocabulary with [CLS], [SEP], [MASK] and [PAD].")
+        return Words(tokenizer, *known)
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """The tokens of each text, without special ones."""
+        if not texts:
+            return []
+        encoded = self.tokenizer(list(texts), add_special_tokens=False, verbose=False)
+        return [list(ids) for ids in encoded["input_ids"]]
+
+    def segment(self, tokens: Sequence[int]) -> list[int]:
+        """[CLS] tokens [SEP]."""
+        return [self.cls, *tokens, self.sep]
+
+
+def pad(rows: Sequence[Sequence[int]], value: int = 0) -> tuple[Tensor, Tensor]:
+    """Rows of unequal length as ids and mask, both (B, T) int64."""
+    longest = max(len(row) for row in rows)
+    ids = torch.full((len(rows), longest), value, dtype=torch.int64)
+    mask = torch.zeros_like(ids)
+    for b, row in enumerate(rows):
+        ids[b, : len(row)] = torch.tensor(row, dtype=torch.int64)
+        mask[b, : len(row)] = 1
+    return ids, mask
+
+
+def pack(sentences: Sequence[Sequence[int]], most: int) -> list[list[int]]:
+    """Whole sentences joined up to `most` tokens each; a longer one is cut into pieces.
+
+    The way in which ingest makes passages, so that training sees what reading sees.
+    """
+    packed: list[list[int]] = []
+    for sentence in sentences:
+        for at in range(0, len(sentence), most):
+            piece = sentence[at : at + most]
+            if packed and len(packed[-1]) + len(piece) <= most:
+                packed[-1].extend(piece)
+            else:
+                packed.append(list(piece))
+    return packed
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Questions with their answers, ready to be learned.
+
+    ids, mask: (B, T), [CLS] question [SEP] [CLS] answer [SEP]. prefix: (B,), where the
+    question ends. row, place: (N,), the positions that predict; target: (N,), the token.
+    """
+
+    ids: Tensor
+    mask: Tensor
+    prefix: Tensor
+    row: Tensor
+    place: Tensor
+    target: Tensor
+
+    @staticmethod
+    def of(
+        words: Words, asked: Sequence[Sequence[int]], said: Sequence[Sequence[int]]
+    ) -> "Answers":
+        """asked, said: the tokens of B questions and of their B answers."""
+        rows, row, place, target = [], [], [], []
+        for b, (question, answer) in enumerate(zip(asked, said, strict=True)):
+            start = words.segment(question)
+            rows.append([*start, words.cls, *answer, words.sep])
+            for n, token in enumerate([*answer, words.sep]):
+                row.append(b)
+                place.append(len(start) + n)
+                target.append(token)
+        ids, mask = pad(rows, words.pad)
+        prefix = torch.tensor([len(question) + 2 for question in asked])
+        return Answers(
+            ids, mask, prefix, torch.tensor(row), torch.tensor(place), torch.tensor(target)
+        )
+
+    def to(self, device: torch.device) -> "Answers":
+        """The same on another device."""
+        return Answers(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+
+    def loss(self, model: ArmtModel, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean cross-entropy of the answers' tokens, and which rows are right throughout: (B,).
+
+        hidden: (B, T, D), of these rows.
+        """
+        logits = model.adapter.logits(hidden[self.row, self.place][None])[0].float()  # (N, V)
+        loss = functional.cross_entropy(logits, self.target)
+        wrong = (logits.argmax(-1) != self.target).long()
+        missed = torch.zeros(len(self.ids), dtype=torch.int64, device=wrong.device)
+        missed.index_add_(0, self.row, wrong)
+        return loss, missed == 0
+
+
+def ask(
+    model: ArmtModel, answers: Answers, memory: MemoryState | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Asks B questions with the memory of their documents; nothing is written.
+
+    memory: of B / n documents, n neighbouring questions each; None: an empty one.
+    Gives `Answers.loss` and the hidden states (B, T, D).
+    """
+    hidden, _ = model.run(answers.ids, answers.mask, memory, prefix=answers.prefix)
+    return *answers.loss(model, hidden), hidden

@@ -1,0 +1,162 @@
+"""The training loop: one objective a step, a checkpoint now and then, the same after a restart."""
+
+import dataclasses
+import json
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from armt_core.document_model import faster_dtype
+from armt_core.model import ArmtModel
+from training import checkpoints
+from training.objectives.base import Learned, Objective
+from training.recipe import Recipe, Stage
+
+log = logging.getLogger(__name__)
+
+#: What the backbone was trained without, and so learns faster.
+_FRESH = ("memory_tokens", "associative.", "span.", "cls.predictions.")
+
+Objectives = Callable[[Stage], Mapping[str, Objective]]
+
+
+class _Losses(nn.Module):
+    """All objectives as one module, whose `forward` is what `accelerate` may wrap."""
+
+    def __init__(self, model: ArmtModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, objective: Objective, draw: random.Random, empty: bool) -> Learned:
+        return objective.learn(self.model, draw, empty)
+
+
+def train(
+    model: ArmtModel,
+    recipe: Recipe,
+    objectives: Objectives,
+    folder: Path,
+    checkpoint_minutes: float = 5.0,
+    stop_after: int | None = None,
+) -> ArmtModel:
+    """Trains `model` in place by `recipe`; goes on where the checkpoint in `folder` stands.
+
+    objectives: those of a stage, by name, made when the stage begins. stop_after: at most so
+    many steps in this call. Every batch is drawn from (seed, objective, step) alone, so a
+    training in pieces sees the batches of one that was never stopped. TensorBoard files and
+    the checkpoint are written into `folder`.
+    Raises CheckpointError if the checkpoint is of another recipe.
+    """
+    accelerator = Accelerator(mixed_precision=_precision(model))
+    _set_dropout(model, recipe.dropout)
+    losses, optimizer = accelerator.prepare(_Losses(model), _optimizer(model, recipe))
+    described = json.loads(json.dumps(dataclasses.asdict(recipe)))
+    begun = _resume(folder, described, model, optimizer)
+    last = recipe.steps if stop_after is None else min(recipe.steps, begun + stop_after)
+    writer, saved = SummaryWriter(str(folder / "log")), time.monotonic()
+    stage: Stage | None = None
+    here: Mapping[str, Objective] = {}
+    model.train()
+    for step in tqdm(range(begun, last), initial=begun, total=recipe.steps, unit="step"):
+        if stage is not (stage := recipe.stage_at(step)):
+            here = objectives(stage)
+            log.info("step %d: stage %s", step, stage.name)
+        draw = random.Random(f"{recipe.seed}/{step}")
+        name = draw.choices(list(stage.shares), list(stage.shares.values()))[0]
+        torch.manual_seed(draw.getrandbits(32))
+        for group in optimizer.param_groups:
+            group["lr"] = group["highest"] * recipe.rate_at(step)
+        started = time.monotonic()
+        with accelerator.autocast():
+            learned = losses(here[name], draw, draw.random() < recipe.emptied)
+        accelerator.backward(learned.loss)
+        norm = accelerator.clip_grad_norm_(model.parameters(), recipe.clip)
+        optimizer.step()
+        optimizer.zero_grad()
+        _report(writer, step, name, learned, float(norm), time.monotonic() - started)
+        if time.monotonic() - saved > 60 * checkpoint_minutes or step + 1 == last:
+            if accelerator.is_main_process:
+                _save(folder, described, model, optimizer, step + 1)
+            saved = time.monotonic()
+    writer.close()
+    return model.eval()
+
+
+def _precision(model: ArmtModel) -> str:
+    """ "bf16" where products in bfloat16 are faster on this device, else "no"."""
+    return "bf16" if faster_dtype(model) == torch.bfloat16 else "no"
+
+
+def _set_dropout(model: ArmtModel, share: float) -> None:
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = share
+
+
+def _optimizer(model: ArmtModel, recipe: Recipe) -> torch.optim.Optimizer:
+    """AdamW with two rates; biases and norms are not decayed."""
+    groups: dict[tuple[float, float], list[Tensor]] = {}
+    for name, weight in model.named_parameters():
+        fresh = any(part in name for part in _FRESH) and "decoder" not in name
+        rate = recipe.fresh_learning_rate if fresh else recipe.learning_rate
+        decay = recipe.weight_decay if weight.ndim > 1 else 0.0
+        groups.setdefault((rate, decay), []).append(weight)
+    return torch.optim.AdamW(
+        [
+            {"params": weights, "lr": rate, "highest": rate, "weight_decay": decay}
+            for (rate, decay), weights in groups.items()
+        ],
+        fused=True,
+    )
+
+
+def _report(
+    writer: SummaryWriter, step: int, name: str, learned: Learned, norm: float, seconds: float
+) -> None:
+    figures = {"loss": float(learned.loss.detach()), **learned.figures}
+    for key, value in figures.items():
+        writer.add_scalar(f"{name}/{key}", value, step)
+    writer.add_scalar("gradient_norm", norm, step)
+    writer.add_scalar("seconds", seconds, step)
+    shown = ", ".join(f"{key} {value:.3f}" for key, value in figures.items())
+    log.info("step %d %s: %s (%.1f s)", step, name, shown, seconds)
+
+
+def _save(
+    folder: Path,
+    described: dict[str, object],
+    model: ArmtModel,
+    optimizer: torch.optim.Optimizer,
+    step: int,
+) -> None:
+    state = {"recipe": described, "step": step}
+    state |= {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    checkpoints.save(folder, state)
+
+
+def _resume(
+    folder: Path,
+    described: dict[str, object],
+    model: ArmtModel,
+    optimizer: torch.optim.Optimizer,
+) -> int:
+    """The step to go on with; 0 where there is no checkpoint."""
+    state = checkpoints.load(folder)
+    if state is None:
+        return 0
+    if state["recipe"] != described:
+        raise checkpoints.CheckpointError(
+            f"The checkpoint in {folder} is of another recipe. Use another --output, or begin "
+            f"from its weights with --start."
+        )
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    return int(state["step"])

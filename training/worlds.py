@@ -1,0 +1,166 @@
+"""The worlds of bAbI qa1 to qa5, played out: sentences, and every question they answer.
+
+A world is replayed from its sentences, whoever wrote them, so real stories and simulated
+ones are asked in the same way, and about everything they tell at once.
+Tasks: Weston et al., arXiv 1502.05698.
+"""
+
+import random
+import re
+from dataclasses import dataclass, field
+
+PLACES = ("kitchen", "garden", "hallway", "bedroom", "bathroom", "office")
+OBJECTS = ("football", "apple", "milk")
+MOVERS = ("Mary", "John", "Daniel", "Sandra")
+GIVERS = ("Mary", "Fred", "Bill", "Jeff")
+_GO = ("moved", "journeyed", "travelled", "went", "went back")
+_TAKE = ("got", "picked up", "grabbed", "took")
+_LEAVE = ("left", "discarded", "put down", "dropped")
+_GIVE = ("gave", "handed", "passed")
+_OPPOSITE = {"north": "south", "south": "north", "east": "west", "west": "east"}
+
+_MOVED = re.compile(rf"(\w+) (?:{'|'.join(_GO)}) to the (\w+)\.")
+_TOOK = re.compile(rf"(\w+) (?:{'|'.join(_TAKE)}) the (\w+)(?: there)?\.")
+_LEFT = re.compile(rf"(\w+) (?:{'|'.join(_LEAVE)}) the (\w+)(?: there)?\.")
+_GAVE = re.compile(rf"(\w+) (?:{'|'.join(_GIVE)}) the (\w+) to (\w+)\.")
+_LIES = re.compile(r"The (\w+) is (north|south|east|west) of the (\w+)\.")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question about a story, its answer, and the bAbI task it is of."""
+
+    task: int
+    question: str
+    answer: str
+
+
+@dataclass
+class World:
+    """What the sentences so far have told."""
+
+    place_of: dict[str, str] = field(default_factory=dict)  # of people
+    holder_of: dict[str, str] = field(default_factory=dict)  # of objects
+    path_of: dict[str, list[str]] = field(default_factory=dict)  # of objects, places in order
+    gifts: list[tuple[str, str, str]] = field(default_factory=list)  # giver, object, receiver
+    lies: list[tuple[str, str, str]] = field(default_factory=list)  # a is `direction` of b
+
+    def tell(self, sentence: str) -> None:
+        """Takes one sentence into account; one of another kind changes nothing."""
+        if found := _MOVED.fullmatch(sentence):
+            person, place = found.groups()
+            self.place_of[person] = place
+            for thing, holder in self.holder_of.items():
+                if holder == person:
+                    self._at(thing, place)
+        elif found := _TOOK.fullmatch(sentence):
+            person, thing = found.groups()
+            self.holder_of[thing] = person
+            if person in self.place_of:
+                self._at(thing, self.place_of[person])
+        elif found := _LEFT.fullmatch(sentence):
+            self.holder_of.pop(found[2], None)
+        elif found := _GAVE.fullmatch(sentence):
+            giver, thing, receiver = found.groups()
+            self.gifts.append((giver, thing, receiver))
+            self.holder_of[thing] = receiver
+            if receiver in self.place_of:
+                self._at(thing, self.place_of[receiver])
+        elif found := _LIES.fullmatch(sentence):
+            self.lies.append((found[1], found[2], found[3]))
+
+    def _at(self, thing: str, place: str) -> None:
+        path = self.path_of.setdefault(thing, [])
+        if not path or path[-1] != place:
+            path.append(place)
+
+    def questions(self) -> list[Asked]:
+        """Every question of qa1 to qa5 that has one answer now."""
+        asked = [Asked(1, f"Where is {who}?", where) for who, where in self.place_of.items()]
+        for thing, path in self.path_of.items():
+            asked.append(Asked(2, f"Where is the {thing}?", path[-1]))
+            # Where a place was visited twice, the last visit is meant.
+            before = {place: path[i] for i, place in enumerate(path[1:])}
+            asked += [
+                Asked(3, f"Where was the {thing} before the {place}?", earlier)
+                for place, earlier in before.items()
+            ]
+        for a, direction, b in self.lies:
+            opposite = _OPPOSITE[direction]
+            asked += [
+                Asked(4, f"What is {direction} of the {b}?", a),
+                Asked(4, f"What is the {a} {direction} of?", b),
+                Asked(4, f"What is {opposite} of the {a}?", b),
+                Asked(4, f"What is the {b} {opposite} of?", a),
+            ]
+        last: dict[str, str] = {}
+        for giver, thing, receiver in self.gifts:
+            last[f"What did {giver} give to {receiver}?"] = thing
+            last[f"Who did {giver} give the {thing} to?"] = receiver
+            last[f"Who gave the {thing} to {receiver}?"] = giver
+            last[f"Who gave the {thing}?"] = giver
+            last[f"Who received the {thing}?"] = receiver
+        return asked + [Asked(5, question, answer.lower()) for question, answer in last.items()]
+
+
+def replay(sentences: tuple[str, ...] | list[str]) -> World:
+    """The world after these sentences."""
+    world = World()
+    for sentence in sentences:
+        world.tell(sentence)
+    return world
+
+
+def simulate(task: int, facts: int, draw: random.Random) -> list[str]:
+    """`facts` sentences of a story of qa1 to qa5 (of qa4 always two), as bAbI tells them."""
+    if task == 4:
+        return _places(draw)
+    people, world = (GIVERS if task == 5 else MOVERS), World()
+    told: list[str] = []
+    while len(told) < facts:
+        sentence = _event(task, people, world, draw)
+        world.tell(sentence)
+        told.append(sentence)
+    return told
+
+
+def _event(task: int, people: tuple[str, ...], world: World, draw: random.Random) -> str:
+    """One thing that may happen now; in qa1 people only move."""
+    who = draw.choice(people)
+    here = world.place_of.get(who)
+    held = [thing for thing, holder in world.holder_of.items() if holder == who]
+    others = [p for p in people if p != who and world.place_of.get(p) == here]
+    within_reach = [
+        thing
+        for thing in OBJECTS
+        if thing not in world.holder_of
+        and (thing not in world.path_of or world.path_of[thing][-1] == here)
+    ]
+    choices = ["go"]
+    if task > 1 and here is not None:
+        choices += ["take"] * (2 * bool(within_reach)) + ["leave"] * bool(held)
+        choices += ["give"] * (3 * bool(task == 5 and held and others))
+    kind = draw.choice(choices)
+    if kind == "take":
+        thing = draw.choice(within_reach)
+        return f"{who} {draw.choice(_TAKE)} the {thing} there."
+    if kind == "leave":
+        there = draw.choice(["", "", "", "", " there"])
+        return f"{who} {draw.choice(_LEAVE)} the {draw.choice(held)}{there}."
+    if kind == "give":
+        return f"{who} {draw.choice(_GIVE)} the {draw.choice(held)} to {draw.choice(others)}."
+    place = draw.choice([place for place in PLACES if place != here])
+    return f"{who} {draw.choice(_GO)} to the {place}."
+
+
+def _places(draw: random.Random) -> list[str]:
+    """Three places on a map, told in two sentences."""
+    a, b, c = draw.sample(PLACES, 3)
+    if draw.random() < 0.5:  # three in a row
+        direction = draw.choice(list(_OPPOSITE))
+        told = [f"The {a} is {direction} of the {b}.", f"The {b} is {direction} of the {c}."]
+    else:  # around one of them
+        one, other = draw.sample(list(_OPPOSITE), 2)
+        told = [f"The {a} is {one} of the {b}.", f"The {c} is {other} of the {b}."]
+    draw.shuffle(told)
+    return told
