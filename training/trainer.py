@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -46,20 +47,28 @@ def train(
     folder: Path,
     checkpoint_minutes: float = 5.0,
     stop_after: int | None = None,
+    precision: str | None = None,
 ) -> ArmtModel:
     """Trains `model` in place by `recipe`; goes on where the checkpoint in `folder` stands.
 
     objectives: those of a stage, by name, made when the stage begins. stop_after: at most so
-    many steps in this call. Every batch is drawn from (seed, objective, step) alone, so a
-    training in pieces sees the batches of one that was never stopped. TensorBoard files and
-    the checkpoint are written into `folder`.
+    many steps in this call. precision: "no" (float32) or "bf16"; None: that of the checkpoint,
+    else the faster one by a short measurement. Every batch is drawn from the seed and its
+    step alone, so a training in pieces sees the batches of one that was never stopped.
+    TensorBoard files and the checkpoint are written into `folder`.
     Raises CheckpointError if the checkpoint is of another recipe.
     """
-    accelerator = Accelerator(mixed_precision=_precision(model))
+    described = json.loads(json.dumps(dataclasses.asdict(recipe)))
+    state = _checkpoint(folder, described)
+    precision = precision or (state["precision"] if state else _precision(model))
+    accelerator = Accelerator(mixed_precision=precision)
     _set_dropout(model, recipe.dropout)
     losses, optimizer = accelerator.prepare(_Losses(model), _optimizer(model, recipe))
-    described = json.loads(json.dumps(dataclasses.asdict(recipe)))
-    begun = _resume(folder, described, model, optimizer)
+    begun = 0
+    if state:
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        begun = int(state["step"])
     last = recipe.steps if stop_after is None else min(recipe.steps, begun + stop_after)
     writer, saved = SummaryWriter(str(folder / "log")), time.monotonic()
     stage: Stage | None = None
@@ -84,7 +93,9 @@ def train(
         _report(writer, step, name, learned, float(norm), time.monotonic() - started)
         if time.monotonic() - saved > 60 * checkpoint_minutes or step + 1 == last:
             if accelerator.is_main_process:
-                _save(folder, described, model, optimizer, step + 1)
+                kept = {"recipe": described, "precision": precision, "step": step + 1}
+                kept |= {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+                checkpoints.save(folder, kept)
             saved = time.monotonic()
     writer.close()
     return model.eval()
@@ -130,33 +141,12 @@ def _report(
     log.info("step %d %s: %s (%.1f s)", step, name, shown, seconds)
 
 
-def _save(
-    folder: Path,
-    described: dict[str, object],
-    model: ArmtModel,
-    optimizer: torch.optim.Optimizer,
-    step: int,
-) -> None:
-    state = {"recipe": described, "step": step}
-    state |= {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
-    checkpoints.save(folder, state)
-
-
-def _resume(
-    folder: Path,
-    described: dict[str, object],
-    model: ArmtModel,
-    optimizer: torch.optim.Optimizer,
-) -> int:
-    """The step to go on with; 0 where there is no checkpoint."""
+def _checkpoint(folder: Path, described: dict[str, object]) -> dict[str, Any] | None:
+    """The checkpoint to go on with; None where there is none."""
     state = checkpoints.load(folder)
-    if state is None:
-        return 0
-    if state["recipe"] != described:
+    if state is not None and state["recipe"] != described:
         raise checkpoints.CheckpointError(
             f"The checkpoint in {folder} is of another recipe. Use another --output, or begin "
             f"from its weights with --start."
         )
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    return int(state["step"])
+    return state
