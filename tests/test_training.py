@@ -55,6 +55,8 @@ def small_model(words: Words, seed: int = 0) -> ArmtModel:
         num_attention_heads=4,
         intermediate_size=64,
         max_position_embeddings=512,
+        bos_token_id=words.cls,
+        eos_token_id=words.sep,
     )
     settings = {"num_memory_tokens": 4, "memory_dim": 8, "reads_spans": True}
     model = ArmtModel(ArmtConfig(backbone=backbone, **settings))

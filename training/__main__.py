@@ -1,6 +1,7 @@
 """`python -m training COMMAND`: make and convert what models are made of."""
 
 import argparse
+import json
 import logging
 import sys
 from pathlib import Path
@@ -38,6 +39,22 @@ def main(arguments: list[str] | None = None) -> int:
     )
     train.add_argument("--minutes", type=float, default=5.0, help="between two checkpoints")
 
+    evaluate = commands.add_parser("evaluate", help="tables of a model on what was kept apart")
+    evaluate.add_argument("model", type=Path, help="model folder, or the --output of a training")
+    evaluate.add_argument("--data", type=Path, required=True, help="folder with the training data")
+    evaluate.add_argument("--tasks", type=int, nargs="+", default=[1, 2, 3, 4, 5], metavar="QA")
+    evaluate.add_argument("--segments", type=int, nargs="+", default=[1, 4, 16], metavar="S")
+    evaluate.add_argument("-n", type=int, default=100, help="stories of a task at a length")
+    evaluate.add_argument("--questions", type=int, default=500, help="of each kind, for spans")
+    evaluate.add_argument("--output", type=Path, required=True, help="JSON file to write")
+
+    export = commands.add_parser("export", help="a model folder from the --output of a training")
+    export.add_argument("trained", type=Path)
+    export.add_argument("output", type=Path, help="model folder to write")
+    export.add_argument(
+        "--answers-from-memory", action="store_true", help="its evaluation shows it"
+    )
+
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     try:
@@ -57,6 +74,27 @@ def main(arguments: list[str] | None = None) -> int:
             train_folder(
                 options.recipe, options.data, options.output, options.start, options.minutes
             )
+        elif options.command == "evaluate":
+            from training.evaluation.tables import evaluate as tables_of
+            from training.evaluation.tables import markdown
+            from training.run import open_start
+
+            model, words, _ = open_start(options.model)
+            tables = tables_of(
+                model,
+                words,
+                options.data,
+                options.tasks,
+                options.segments,
+                options.n,
+                options.questions,
+            )
+            options.output.write_text(json.dumps(tables, indent=2) + "\n", encoding="utf-8")
+            print(markdown(tables))
+        elif options.command == "export":
+            from training.export import export as export_model
+
+            export_model(options.trained, options.output, options.answers_from_memory)
         else:
             from training.tokenizer import train_tokenizer
 

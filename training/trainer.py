@@ -61,7 +61,11 @@ def train(
     described = json.loads(json.dumps(dataclasses.asdict(recipe)))
     state = _checkpoint(folder, described)
     precision = precision or (state["precision"] if state else _precision(model))
-    accelerator = Accelerator(mixed_precision=precision)
+    # Not `mixed_precision=` of accelerate, which is one for the whole process.
+    accelerator = Accelerator()
+    autocast = torch.autocast(
+        accelerator.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"
+    )
     _set_dropout(model, recipe.dropout)
     losses, optimizer = accelerator.prepare(_Losses(model), _optimizer(model, recipe))
     begun = 0
@@ -84,7 +88,7 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = group["highest"] * recipe.rate_at(step)
         started = time.monotonic()
-        with accelerator.autocast():
+        with autocast:
             learned = losses(here[name], draw, draw.random() < recipe.emptied)
         accelerator.backward(learned.loss)
         norm = accelerator.clip_grad_norm_(model.parameters(), recipe.clip)

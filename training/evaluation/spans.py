@@ -1,0 +1,109 @@
+"""Spans and refusals on articles that were kept apart, each question with its own paragraph.
+
+Axes: B rows, T tokens.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from armt_core.memory import MemoryState
+from armt_core.model import ArmtModel
+from armt_core.spans import best_span
+from training.data.articles import Article, Passage, passages_of
+from training.data.files import Question
+from training.evaluation.metrics import auroc, exact_match, f1
+from training.rows import Words, pad
+
+
+@dataclass(frozen=True)
+class SpanRow:
+    """answerable, unanswerable: n of each. exact, overlap: of the answerable when a span must be
+    given. mixed: F1 over as many unanswerable as answerable questions, at the threshold that
+    refuses at most 10 % of the answerable. roc: area under the curve of the no-answer score."""
+
+    memory: str
+    answerable: int
+    unanswerable: int
+    exact: float
+    overlap: float
+    mixed: float
+    roc: float
+
+
+@torch.inference_mode()
+def spans(
+    model: ArmtModel, words: Words, articles: Sequence[Article], most: int, memory: bool
+) -> SpanRow:
+    """At most `most` questions of each kind. memory: read each article first, all of it."""
+    given: list[tuple[Question, str, float]] = []
+    left = {True: most, False: most}
+    for article in articles:
+        split = passages_of(article.contexts, words.tokenizer, model.config.segment_tokens - 2)
+        state = _memory(model, words, split) if memory else None
+        for passages, questions in zip(split, article.questions, strict=True):
+            wanted = []
+            for question in questions:
+                if left[bool(question.answers)] > 0:
+                    left[bool(question.answers)] -= 1
+                    wanted.append(question)
+            given += [(q, *_answer(model, words, q.question, passages, state)) for q in wanted]
+    answered = [(f1(text, [a.text for a in q.answers]), q, text, m) for q, text, m in given]
+    yes = [row for row in answered if row[1].answers]
+    no = [row for row in answered if not row[1].answers]
+    margins = sorted(row[3] for row in yes)
+    threshold = margins[len(margins) // 10] if margins else 0.0
+    kept = [row[0] if row[3] >= threshold else 0.0 for row in yes]
+    refused = [float(row[3] < threshold) for row in no]
+    mixed = (_mean(kept) + _mean(refused)) / 2
+    return SpanRow(
+        "final" if memory else "empty",
+        len(yes),
+        len(no),
+        _mean([exact_match(row[2], [a.text for a in row[1].answers]) for row in yes]),
+        _mean([row[0] for row in yes]),
+        mixed,
+        auroc([row[3] for row in yes], [row[3] for row in no]),
+    )
+
+
+def _memory(model: ArmtModel, words: Words, split: list[list[Passage]]) -> MemoryState:
+    memory: MemoryState | None = None
+    for passage in (p for passages in split for p in passages):
+        ids, mask = (t.to(model.device) for t in pad([words.segment(passage.tokens)]))
+        _, memory = model.run(ids, mask, memory, write=True)
+    assert memory is not None
+    return memory
+
+
+def _answer(
+    model: ArmtModel,
+    words: Words,
+    question: str,
+    passages: list[Passage],
+    memory: MemoryState | None,
+) -> tuple[str, float]:
+    """The best span of the passages of a context and its margin."""
+    assert model.span is not None
+    (asked,) = words.encode([question])
+    before = words.segment(asked[:64])
+    ids, mask = pad([[*before, *p.tokens, words.sep] for p in passages], words.pad)
+    ids, mask = ids.to(model.device), mask.to(model.device)
+    places = torch.arange(ids.shape[1], device=ids.device)
+    ends = torch.tensor([len(before) + len(p.tokens) for p in passages], device=ids.device)
+    inside = (places >= len(before)) & (places < ends[:, None])
+    hidden, _ = model.run(ids, mask, memory)
+    first, last = model.span(hidden, inside)
+    best = ("", -torch.inf)
+    for b, passage in enumerate(passages):
+        start, end, margin = best_span(first[b], last[b])
+        if margin > best[1]:
+            a, z = passage.offsets[start - len(before)][0], passage.offsets[end - len(before)][1]
+            shift = passage.offsets[0][0]
+            best = (passage.text[a - shift : z - shift], margin)
+    return best
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
