@@ -21,11 +21,13 @@ from training.data.articles import articles_of, passages_of
 from training.data.files import Question, Span
 from training.data.splits import split_of
 from training.depth import read_to_learn
+from training.fresh import start_near_text
 from training.objectives.asking import Asking, AskingSettings
 from training.objectives.babilong import Babilong, Lengths, hide
 from training.objectives.recall import Recall, RecallSettings, whole_words
 from training.recipe import Recipe, RecipeError, Stage, load_recipe
 from training.rows import Answers, Words, pack
+from training.run import open_start
 from training.text import Texts
 from training.trainer import train
 
@@ -233,6 +235,27 @@ def test_gradients_reach_as_far_back_as_asked_and_recomputing_changes_nothing():
     hidden, _ = model.run(ids[:, 0], mask[:, 0], memory)
     (hidden * along).sum().backward()
     assert torch.allclose(short, model.associative.key.grad, rtol=1e-3, atol=1e-6)
+
+
+# Where a fresh memory starts
+
+
+def test_fresh_memory_tokens_stay_apart_and_follow_the_text():
+    """Embedded at the position of [CLS] they would all become the same vector."""
+    model, words, _ = open_start(DEFAULT_MODEL)
+    if bool(model.associative.value.any()):
+        start_near_text(model, words.tokenizer)
+    texts = ["Mary went to the kitchen.", "The court rejected the appeal of the bank."]
+    seen: list[torch.Tensor] = []
+    layer = model.adapter.layers[2]
+    handle = layer.register_forward_hook(lambda _m, _i, out: seen.append(out))
+    with torch.no_grad():
+        for text in texts:
+            model.run(torch.tensor([words.segment(words.encode([text])[0])]), write=True)
+    handle.remove()
+    first, second = (out[0, -16:] for out in seen)  # (M, D), as the third layer leaves them
+    assert float(first.std(0).mean()) > 0.2
+    assert float((first - second).abs().mean()) > 0.02
 
 
 # Recipes and the loop

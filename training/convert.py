@@ -1,8 +1,6 @@
 """A model folder from a sentence-transformers BERT: its weights, and a fresh memory.
 
-    python -m training convert all-MiniLM-L6-v2/ models/default
-
-Axes: M memory tokens, D width.
+python -m training convert all-MiniLM-L6-v2/ models/default
 """
 
 import shutil
@@ -15,6 +13,7 @@ from transformers import AutoTokenizer, BertConfig
 from armt_core.config import ArmtConfig
 from armt_core.errors import ModelError
 from armt_core.model import ArmtModel
+from training.fresh import start_near_text
 
 
 def convert_sentence_transformer(
@@ -48,22 +47,10 @@ def convert_sentence_transformer(
         raise ModelError(f"{weights} holds weights that no BERT has: {sorted(unknown)[:3]}.")
     if lost := [name for name in missing if name.startswith("backbone.bert.")]:
         raise ModelError(f"{weights} lacks {lost[:3]}.")
-    with torch.no_grad():
-        _start_near_text(model)
+    start_near_text(model, tokenizer)
     output.mkdir(parents=True, exist_ok=True)
     model.half().save_pretrained(output)
     tokenizer.save_pretrained(output)
     for name in ("vocab.txt",):
         if not (output / "tokenizer.json").is_file() and (source / name).is_file():
             shutil.copyfile(source / name, output / name)
-
-
-def _start_near_text(model: ArmtModel) -> None:
-    """Memory tokens (M, D) that look to the layers like embedded words: drawn with the mean and
-    spread of the first layer's inputs, measured over the vocabulary at position 0."""
-    bert = model.backbone.bert
-    model.eval()
-    words = bert.embeddings(input_ids=torch.arange(model.config.backbone.vocab_size)[:, None])
-    flat = words.flatten(0, 1)  # (V, D)
-    noise = torch.randn_like(model.memory_tokens)
-    model.memory_tokens.copy_(flat.mean(0) + noise * flat.std(0))

@@ -13,6 +13,7 @@ from armt_core.model import ArmtModel
 from training import checkpoints
 from training.data import files
 from training.data.articles import Article, articles_of
+from training.fresh import has_fresh_memory, start_near_text
 from training.objectives.asking import Asking, AskingSettings
 from training.objectives.babilong import Babilong, Lengths
 from training.objectives.base import Objective
@@ -59,7 +60,10 @@ def open_start(start: Path) -> tuple[ArmtModel, Words, Path]:
         missing, unknown = model.load_state_dict(state["model"], strict=False)
         if unknown or any(not name.startswith("span.") for name in missing):
             raise ModelError(f"{start} is the training of another model than {folder}.")
-    words = Words.of(AutoTokenizer.from_pretrained(folder, local_files_only=True))
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    if has_fresh_memory(model):
+        start_near_text(model, tokenizer)
+    words = Words.of(tokenizer)
     return model, words, folder
 
 
