@@ -14,6 +14,7 @@ from torch.nn import functional
 from armt_core.errors import ModelError
 from armt_core.memory import MemoryState
 from armt_core.model import ArmtModel
+from armt_core.reading import pad_segments
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,23 @@ class Words:
 
 def pad(rows: Sequence[Sequence[int]], value: int = 0) -> tuple[Tensor, Tensor]:
     """Rows of unequal length as ids and mask, both (B, T) int64."""
-    longest = max(len(row) for row in rows)
-    ids = torch.full((len(rows), longest), value, dtype=torch.int64)
-    mask = torch.zeros_like(ids)
-    for b, row in enumerate(rows):
-        ids[b, : len(row)] = torch.tensor(row, dtype=torch.int64)
-        mask[b, : len(row)] = 1
-    return ids, mask
+    ids, mask = pad_segments([[row] for row in rows], value)
+    return ids[:, 0], mask[:, 0]
+
+
+def beside(
+    words: "Words", questions: Sequence[Sequence[int]], passages: Sequence[Sequence[int]]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """B rows of [CLS] question [SEP] passage [SEP]: ids, mask, and where the passage is.
+
+    All (B, T), the last one bool; passage tokens of row b begin at len(questions[b]) + 2.
+    """
+    pairs = list(zip(questions, passages, strict=True))
+    ids, mask = pad([[*words.segment(q), *p, words.sep] for q, p in pairs], words.pad)
+    places = torch.arange(ids.shape[1])
+    begins = torch.tensor([len(q) + 2 for q, _ in pairs])[:, None]
+    ends = torch.tensor([len(q) + 2 + len(p) for q, p in pairs])[:, None]
+    return ids, mask, (places >= begins) & (places < ends)
 
 
 def pack(sentences: Sequence[Sequence[int]], most: int) -> list[list[int]]:

@@ -12,8 +12,8 @@ import torch
 
 from armt_core.memory import MemoryState
 from armt_core.model import ArmtModel
-from armt_core.reading import pad_segments
 from training.data.files import BabiQuestion
+from training.depth import read_documents
 from training.objectives.babilong import hide
 from training.rows import Words, pad
 from training.text import Texts
@@ -52,7 +52,9 @@ def babilong(
         part = chosen[at : at + batch]
         most = model.config.segment_tokens - 2
         documents = [hide(words, q.facts, texts, segments, most, draw) for q in part]
-        memory = _read(model, [[words.segment(s) for s in d] for d in documents], words.pad)
+        memory = read_documents(
+            model, [[words.segment(s) for s in d] for d in documents], words.pad
+        )
         for kind, state in (("final", memory), ("empty", None)):
             said = _say(model, words, [q.question for q in part], state)
             pairs = zip(said, part, strict=True)
@@ -62,15 +64,6 @@ def babilong(
     return BabilongRow(
         task, segments, total, right["final"] / total, right["empty"] / total, constant
     )
-
-
-def _read(model: ArmtModel, documents: list[list[list[int]]], pad_id: int) -> MemoryState:
-    ids, mask = (t.to(model.device) for t in pad_segments(documents, pad_id))
-    memory: MemoryState | None = None
-    for s in range(ids.shape[1]):  # not read_sequential: no hidden states are kept
-        _, memory = model.run(ids[:, s], mask[:, s], memory, write=True)
-    assert memory is not None
-    return memory
 
 
 def _say(

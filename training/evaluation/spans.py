@@ -13,8 +13,9 @@ from armt_core.model import ArmtModel
 from armt_core.spans import best_span
 from training.data.articles import Article, Passage, passages_of
 from training.data.files import Question
+from training.depth import read_documents
 from training.evaluation.metrics import auroc, exact_match, f1
-from training.rows import Words, pad
+from training.rows import Words, beside
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ def spans(
     left = {True: most, False: most}
     for article in articles:
         split = passages_of(article.contexts, words.tokenizer, model.config.segment_tokens - 2)
-        state = _memory(model, words, split) if memory else None
+        document = [words.segment(p.tokens) for passages in split for p in passages]
+        state = read_documents(model, [document], words.pad) if memory else None
         for passages, questions in zip(split, article.questions, strict=True):
             wanted = []
             for question in questions:
@@ -68,15 +70,6 @@ def spans(
     )
 
 
-def _memory(model: ArmtModel, words: Words, split: list[list[Passage]]) -> MemoryState:
-    memory: MemoryState | None = None
-    for passage in (p for passages in split for p in passages):
-        ids, mask = (t.to(model.device) for t in pad([words.segment(passage.tokens)]))
-        _, memory = model.run(ids, mask, memory, write=True)
-    assert memory is not None
-    return memory
-
-
 def _answer(
     model: ArmtModel,
     words: Words,
@@ -87,19 +80,17 @@ def _answer(
     """The best span of the passages of a context and its margin."""
     assert model.span is not None
     (asked,) = words.encode([question])
-    before = words.segment(asked[:64])
-    ids, mask = pad([[*before, *p.tokens, words.sep] for p in passages], words.pad)
-    ids, mask = ids.to(model.device), mask.to(model.device)
-    places = torch.arange(ids.shape[1], device=ids.device)
-    ends = torch.tensor([len(before) + len(p.tokens) for p in passages], device=ids.device)
-    inside = (places >= len(before)) & (places < ends[:, None])
+    asked = asked[:64]
+    laid = beside(words, [asked] * len(passages), [p.tokens for p in passages])
+    ids, mask, inside = (t.to(model.device) for t in laid)
+    before = len(asked) + 2
     hidden, _ = model.run(ids, mask, memory)
     first, last = model.span(hidden, inside)
     best = ("", -torch.inf)
     for b, passage in enumerate(passages):
         start, end, margin = best_span(first[b], last[b])
         if margin > best[1]:
-            a, z = passage.offsets[start - len(before)][0], passage.offsets[end - len(before)][1]
+            a, z = passage.offsets[start - before][0], passage.offsets[end - before][1]
             shift = passage.offsets[0][0]
             best = (passage.text[a - shift : z - shift], margin)
     return best

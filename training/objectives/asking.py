@@ -23,7 +23,7 @@ from armt_core.reading import pad_segments
 from training.data.articles import Article, Passage, passages_of
 from training.depth import read_to_learn
 from training.objectives.base import Learned, Objective
-from training.rows import Answers, Words, pad
+from training.rows import Answers, Words, beside
 
 #: Of the cosines in the contrastive loss, as all-MiniLM-L6-v2 was trained with.
 TEMPERATURE = 0.05
@@ -175,7 +175,7 @@ class Asking(Objective):
         draw: random.Random,
     ) -> tuple[Tensor, dict[str, float]]:
         """Cross-entropy of first and last token; a passage elsewhere answers with [CLS]."""
-        rows, parts, firsts, lasts = [], [], [], []
+        passages, firsts, lasts = [], [], []
         for q in put:
             document, passage, span = documents[q.document], q.passage, q.span
             if span is not None and draw.random() < self.settings.elsewhere:
@@ -184,18 +184,14 @@ class Asking(Objective):
                 if others:
                     passage, span = draw.choice(others), None
             before = len(q.tokens) + 2
-            tokens = document[passage].tokens
-            rows.append([*self.words.segment(q.tokens), *tokens, self.words.sep])
-            parts.append((before, before + len(tokens)))
+            passages.append(document[passage].tokens)
             firsts.append(before + span[0] if span else 0)
             lasts.append(before + span[1] if span else 0)
-        ids, mask = (t.to(model.device) for t in pad(rows, self.words.pad))
-        places = torch.arange(ids.shape[1], device=ids.device)
-        begins, ends = torch.tensor(parts, device=ids.device).unbind(-1)
-        passage_mask = (places >= begins[:, None]) & (places < ends[:, None])
+        laid = beside(self.words, [q.tokens for q in put], passages)
+        ids, mask, inside = (t.to(model.device) for t in laid)
         hidden, _ = model.run(ids, mask, memory)
         assert model.span is not None
-        first, last = model.span(hidden, passage_mask)
+        first, last = model.span(hidden, inside)
         wanted = torch.tensor([firsts, lasts], device=ids.device)
         loss = functional.cross_entropy(first, wanted[0]) + functional.cross_entropy(
             last, wanted[1]
