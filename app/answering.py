@@ -1,22 +1,21 @@
 """From a question to an answer with its citations: the service behind every interface."""
 
 import logging
-import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
+from typing import get_args
 
-from app.kinds import kind_match
+from app.evidence import Evidence, gather
 from app.memories import Memories
-from app.results import Answer, Citation, FoundPassage, Memory, MemoryAnswer
+from app.results import Answer, Citation, FoundPassage, Memory, MemoryAnswer, Part
 from app.searching import Method, Scope, Scored, Searcher, found_passage
-from app.sentences import quotable
-from app.support import Calibration, QuestionWords, load_calibration
+from app.support import Calibrations, QuestionWords, load_calibration
 from armt_core.document_model import DocumentModel
-from armt_core.errors import DamagedSnapshot
+from armt_core.errors import DamagedSnapshot, UsageError
 from ingest.runs import to_page_span
 from ingest.settings import DEFAULT_MODEL, open_reader
 from storage.library import Library
@@ -28,37 +27,42 @@ log = logging.getLogger(__name__)
 PASSAGES = 5
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """A sentence of a passage that might hold the answer.
-
-    span: of the sentence in the passage's cleaned text; text: that stretch of it.
-    features: see app.support.
-    """
-
-    passage: Passage
-    span: tuple[int, int]
-    text: str
-    features: tuple[float, ...]
-
-
 class Answerer:
     """Answers questions about a library with one model; safe to use from several threads."""
 
-    def __init__(self, library: Library, model: DocumentModel, calibration: Calibration) -> None:
+    def __init__(
+        self,
+        library: Library,
+        model: DocumentModel,
+        calibrations: Calibrations,
+        without: Collection[Part] = (),
+    ) -> None:
+        """without: parts to leave out. Raises UsageError for one that does not exist."""
+        if unknown := sorted(set(without) - set(get_args(Part))):
+            raise UsageError(f"without must be among {get_args(Part)}, not {unknown}.")
         self.library, self.model = library, model
-        self._calibration = calibration
+        self._without = frozenset(without)
+        self._reads = calibrations.reader is not None and model.reads_spans
+        self._reads = self._reads and "reader" not in self._without
+        reader = calibrations.reader if self._reads else None
+        self._calibration = reader or calibrations.sentences
+        self._memory_calibration = calibrations.memory
         self._searcher = Searcher(library, model)
         self._lock = Lock()  # one forward pass at a time: two would only slow each other
 
     @classmethod
-    def open(cls, library: Library, model_folder: Path | str | None = None) -> "Answerer":
-        """With the model in `model_folder` (None: the one that ships) and its calibration.
+    def open(
+        cls,
+        library: Library,
+        model_folder: Path | str | None = None,
+        without: Collection[Part] = (),
+    ) -> "Answerer":
+        """With the model in `model_folder` (None: the one that ships) and its calibrations.
 
         Raises ModelError for a folder that is no model or has no answering.json.
         """
         folder = Path(model_folder or DEFAULT_MODEL)
-        return cls(library, open_reader(folder), load_calibration(folder))
+        return cls(library, open_reader(folder), load_calibration(folder), without)
 
     @property
     def memories(self) -> Memories:
@@ -67,8 +71,9 @@ class Answerer:
 
     @property
     def answers_from_memory(self) -> bool:
-        """Whether the model was trained to answer from memory alone."""
-        return self.model.config.answers_from_memory
+        """Whether memory alone is asked: only of a model that was trained to answer from it."""
+        trained = self.model.config.answers_from_memory and self._memory_calibration is not None
+        return trained and "memory-answer" not in self._without
 
     def search(
         self,
@@ -83,7 +88,7 @@ class Answerer:
         """The k passages that fit the question best. Raises as `ask`."""
         with self._lock:
             scopes = self._searcher.scopes(question, documents, as_of_page, memory)
-            found = self._searcher.search(question, scopes, k, method)
+            found = self._searcher.search(question, scopes, k, method, self._plain)
         return [found_passage(passage, scored.score) for passage, scored in found]
 
     def ask(
@@ -107,70 +112,68 @@ class Answerer:
             with _timed(timings, "open"):
                 scopes = self._searcher.scopes(question, documents, as_of_page, memory)
             with _timed(timings, "search"):
-                found = self._searcher.search(question, scopes, k)
+                found = self._searcher.search(question, scopes, k, plain=self._plain)
             with _timed(timings, "read"):
                 best = self._best(self._evidence(question, scopes, found))
                 citations = tuple(self._cite(evidence, score) for evidence, score in best)
             with _timed(timings, "memory"):
                 memory_answer = self._from_memory(question, scopes)
         confidence = citations[0].score if citations else 0.0
-        if confidence < self._calibration.threshold or not citations:
-            return Answer(
-                question=question,
-                answer=None,
-                found=False,
-                confidence=confidence,
-                source="none",
-                answer_start=None,
-                answer_end=None,
-                citations=(),
-                memory_answer=memory_answer,
-                timings_ms=timings,
-                nearest=citations,
-            )
-        return Answer(
+        said = Answer(
             question=question,
-            answer=best[0][0].text,
-            found=True,
+            answer=None,
+            found=False,
             confidence=confidence,
-            source="passage",
-            answer_start=citations[0].start,
-            answer_end=citations[0].end,
-            citations=citations,
+            source="none",
+            answer_start=None,
+            answer_end=None,
+            citations=(),
             memory_answer=memory_answer,
             timings_ms=timings,
+            nearest=citations,
         )
+        enough = confidence >= self._calibration.threshold or "threshold" in self._without
+        if citations and enough:
+            first = best[0][0]
+            start, end = to_page_span(first.passage.runs, *first.answer)
+            return replace(
+                said,
+                answer=first.passage.text[slice(*first.answer)],
+                found=True,
+                source="passage",
+                answer_start=start,
+                answer_end=end,
+                citations=citations,
+                nearest=(),
+            )
+        limit = self._memory_calibration.threshold if self._memory_calibration else 1.0
+        if memory_answer is not None and memory_answer.confidence >= limit:
+            return replace(
+                said,
+                answer=memory_answer.text,
+                found=True,
+                source="memory",
+                confidence=memory_answer.confidence,
+            )
+        return said
+
+    @property
+    def _plain(self) -> bool:
+        """Whether passages are ranked by vectors without memory."""
+        return "memory-vectors" in self._without
 
     def evidence(self, question: str, *, k: int = PASSAGES) -> list[Evidence]:
         """Every sentence that `ask` chooses from, for calibration. Raises as `ask`."""
         with self._lock:
             scopes = self._searcher.scopes(question)
-            return self._evidence(question, scopes, self._searcher.search(question, scopes, k))
+            found = self._searcher.search(question, scopes, k, plain=self._plain)
+            return self._evidence(question, scopes, found)
 
     def _evidence(
         self, question: str, scopes: Sequence[Scope], found: Sequence[tuple[Passage, Scored]]
     ) -> list[Evidence]:
-        """The sentences of the found passages, each read with its document's memory."""
         words = QuestionWords.of(question, self.library)
-        memories = {scope.document.id: scope.memory for scope in scopes}
-        queries = {name: self.model.vector(question, memory) for name, memory in memories.items()}
-        evidence = []
-        for passage, scored in found:
-            name, covered = passage.document_id, words.coverage(passage.text)
-            sentences = quotable(passage.text)
-            texts = [passage.text[slice(*sentence.span)] for sentence in sentences]
-            cosines = self.model.vectors(texts, memories[name]) @ queries[name]
-            for sentence, text, cosine in zip(sentences, texts, cosines, strict=True):
-                features = (
-                    scored.cosine,
-                    float(cosine),
-                    covered,
-                    words.coverage(sentence.judged),
-                    kind_match(question, text),
-                    math.log(len(text.split())),
-                )
-                evidence.append(Evidence(passage, sentence.span, text, features))
-        return evidence
+        return gather(question, words, scopes, found, self.model, self._reads)
 
     def _best(self, evidence: Sequence[Evidence]) -> list[tuple[Evidence, float]]:
         """The best sentence of each passage and its score, the highest first.
@@ -211,12 +214,14 @@ class Answerer:
         )
 
     def _from_memory(self, question: str, scopes: Sequence[Scope]) -> MemoryAnswer | None:
-        """What the memory of the most confident document says; None for an untrained memory."""
+        """What the memory of the most confident document says; None where it is not asked."""
         if not self.answers_from_memory:
             return None
+        assert self._memory_calibration is not None
         answers = []
         for scope in scopes:
-            text, confidence = self.model.answer(question, scope.memory)
+            text, raw = self.model.answer(question, scope.memory)
+            confidence = self._memory_calibration.confidence(raw)
             answers.append(MemoryAnswer(text, confidence, scope.document.id))
         best = max(answers, key=lambda a: a.confidence, default=None)
         return replace(best, text=best.text.strip()) if best and best.text.strip() else None

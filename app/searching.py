@@ -4,7 +4,7 @@ Axes: n passages, D width.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -106,18 +106,24 @@ class Searcher:
         ]
 
     def search(
-        self, question: str, scopes: Sequence[Scope], k: int, method: Method = "hybrid"
+        self,
+        question: str,
+        scopes: Sequence[Scope],
+        k: int,
+        method: Method = "hybrid",
+        plain: bool = False,
     ) -> list[tuple[Passage, Scored]]:
         """The best k passages of the scopes, the best first.
 
         "words": BM25. "vectors": cosine of the passage's vector with the question's, read
         with that document's memory. "hybrid": both, each from 0 to 1 (BM25 by its best).
+        plain: vectors of question and passages read without memory, whatever the scopes hold.
         """
         if k < 1:
             raise UsageError(f"k must be at least 1, not {k}.")
         if method not in get_args(Method):
             raise UsageError(f"method must be one of {get_args(Method)}, not {method!r}.")
-        words, cosines = self.scores(question, scopes)
+        words, cosines = self.scores(question, scopes, plain)
         if method == "words":
             scores = words
         elif method == "vectors":
@@ -132,9 +138,14 @@ class Searcher:
         ]
 
     def scores(
-        self, question: str, scopes: Sequence[Scope]
+        self, question: str, scopes: Sequence[Scope], plain: bool = False
     ) -> tuple[dict[int, float], dict[int, float]]:
         """BM25 of the passages that have its words, and the cosine of every passage, by id."""
+        if plain:
+            empty = self._model.model.empty_memory()
+            scopes = [replace(scope, memory=empty) for scope in scopes]
+            for scope in scopes:
+                self._fill_plain(scope.document)
         return self._words(question, scopes), self._cosines(question, scopes)
 
     def _scope(self, document: Document, as_of_page: int | None, memory: Memory) -> Scope:

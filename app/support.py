@@ -1,8 +1,9 @@
-"""How well a sentence supports an answer to a question, until a reader is trained.
+"""How well a sentence supports an answer to a question, and when an answer is good enough.
 
-Six numbers of a sentence and its passage. One linear function of them says which of all
+Seven numbers of a sentence and its passage. One linear function of them says which of all
 sentences is best; a logistic function of them and of its lead over the others says whether
-it is good enough. Both are fitted on questions with known answers (benchmarks/calibrate.py).
+it is good enough. Both are fitted on questions with known answers (benchmarks/calibrate.py),
+once with what the reader finds in the sentence and once without a reader.
 """
 
 import json
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import mul
 from pathlib import Path
+from typing import Any
 
 import snowballstemmer
 
@@ -21,7 +23,8 @@ from storage.search import words_of
 _stem = snowballstemmer.stemmer("english").stemWord
 
 #: Cosines with the question, shares of its words (QuestionWords.coverage), whether the
-#: sentence holds the kind of thing asked for (app.kinds), and its length in words (ln).
+#: sentence holds the kind of thing asked for (app.kinds), its length in words (ln), and how
+#: far the reader prefers its best span to "no answer" (0 without a reader).
 FEATURES = (
     "passage_cosine",
     "sentence_cosine",
@@ -29,6 +32,7 @@ FEATURES = (
     "sentence_coverage",
     "kind",
     "length",
+    "margin",
 )
 
 
@@ -54,22 +58,55 @@ class Calibration:
         return 1 / (1 + math.exp(-total))
 
 
-def load_calibration(model_folder: Path) -> Calibration:
-    """The calibration that belongs to a model. Raises ModelError if its folder has none."""
+@dataclass(frozen=True)
+class MemoryCalibration:
+    """From what the language-model head says of its own answer to how often that is right."""
+
+    slope: float
+    bias: float
+    threshold: float
+
+    def confidence(self, raw: float) -> float:
+        """0 to 1: sigmoid(slope logit(raw) + bias), of a raw confidence from 0 to 1."""
+        raw = min(max(raw, 1e-6), 1 - 1e-6)
+        return 1 / (1 + math.exp(-(self.slope * math.log(raw / (1 - raw)) + self.bias)))
+
+
+@dataclass(frozen=True)
+class Calibrations:
+    """sentences: without a reader. reader: with one, if the model has it. memory: of answers
+    from memory alone, if the model gives them."""
+
+    sentences: Calibration
+    reader: Calibration | None = None
+    memory: MemoryCalibration | None = None
+
+
+def load_calibration(model_folder: Path) -> Calibrations:
+    """What belongs to a model. Raises ModelError if its folder has none."""
     path = model_folder / "answering.json"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        return Calibration(
-            tuple(float(values["ranking"][name]) for name in FEATURES),
-            tuple(float(values["found"][name]) for name in (*FEATURES, "share")),
-            float(values["bias"]),
-            float(values["threshold"]),
+        memory = values.get("memory")
+        return Calibrations(
+            _calibration(values["sentences"]),
+            _calibration(values["reader"]) if values.get("reader") else None,
+            MemoryCalibration(**{k: float(v) for k, v in memory.items()}) if memory else None,
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
             f"{path} is missing or unreadable ({error}); "
             "make it with: python -m benchmarks.calibrate"
         ) from error
+
+
+def _calibration(values: Mapping[str, Any]) -> Calibration:
+    return Calibration(
+        tuple(float(values["ranking"][name]) for name in FEATURES),
+        tuple(float(values["found"][name]) for name in (*FEATURES, "share")),
+        float(values["bias"]),
+        float(values["threshold"]),
+    )
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """The configuration of an ARMT: a backbone from `transformers` and its memory."""
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from transformers import AutoConfig, PretrainedConfig
 
-MemoryTokens = Literal["own", "inline"]
+MemoryTokens = Literal["own", "inline", "spread"]
 
 
 class ArmtConfig(PretrainedConfig):
@@ -20,6 +20,9 @@ class ArmtConfig(PretrainedConfig):
         after the text. Text never attends to it.
         "inline": an input embedding like any other, at the position after the
         text; in a BERT, text and memory tokens attend to each other freely.
+        "spread": the text is cut into as many equal stretches; each memory token begins as the
+        mean of a stretch's input embeddings and an embedding of its own, in the middle of the
+        stretch, and so with what stands there. Text never attends to it.
     reads_spans: there is a head that finds the answer of a question in a passage.
     answers_from_memory: the weights were trained to answer from memory alone.
         False for a model whose memory parameters are fresh; then no answer is
@@ -52,8 +55,10 @@ class ArmtConfig(PretrainedConfig):
         ):
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}.")
-        if memory_tokens not in ("own", "inline"):
-            raise ValueError(f'memory_tokens must be "own" or "inline", not {memory_tokens!r}.')
+        if memory_tokens not in get_args(MemoryTokens):
+            raise ValueError(
+                f"memory_tokens must be one of {get_args(MemoryTokens)}, not {memory_tokens!r}."
+            )
         self.backbone: Any = backbone
         self.num_memory_tokens = num_memory_tokens
         self.memory_dim = memory_dim

@@ -27,6 +27,7 @@ from armt_core.model import ArmtModel
 from armt_core.packing import pack_linears
 from armt_core.pooling import mean_pool
 from armt_core.reading import read_sequential
+from armt_core.spans import QUESTION_TOKENS, ReadPassage, beside
 
 log = logging.getLogger(__name__)
 
@@ -125,6 +126,58 @@ class DocumentModel:
         mask = encoded.attention_mask
         hidden, _ = self.model.run(encoded.input_ids, mask, memory)
         return mean_pool(hidden, mask).cpu().numpy()
+
+    @property
+    def reads_spans(self) -> bool:
+        """Whether `read_beside` can be asked for answers in passages."""
+        return self.model.span is not None
+
+    @torch.inference_mode()
+    def read_beside(
+        self, question: str, texts: Sequence[str], memory: MemoryState
+    ) -> list[ReadPassage]:
+        """Every text read beside the question, both with `memory`, in one padded batch.
+
+        memory: of one document. A question is cut at QUESTION_TOKENS, a text where the model
+        has no more positions. Raises ModelError if the model has no head for spans.
+        """
+        head = self.model.span
+        if head is None:
+            raise ModelError("This model has no head that finds answers in passages.")
+        if not texts:
+            return []
+        (asked,) = self.tokenizer([question], add_special_tokens=False, verbose=False)["input_ids"]
+        asked = asked[:QUESTION_TOKENS]
+        positions = self.model.adapter.longest_segment() or 2 * self.config.segment_tokens
+        encoded = self.tokenizer(
+            list(texts),
+            add_special_tokens=False,
+            truncation=True,
+            max_length=positions - len(asked) - 3,
+            return_offsets_mapping=True,
+        )
+        tokens, special = encoded["input_ids"], self.tokenizer
+        laid = beside(
+            [asked] * len(texts),
+            tokens,
+            special.cls_token_id,
+            special.sep_token_id,
+            special.pad_token_id,
+        )
+        ids, mask, inside = (t.to(self.model.device) for t in laid)
+        hidden, _ = self.model.run(ids, mask, memory)
+        first, last = (scores.cpu() for scores in head(hidden, inside))  # (B, T) each
+        none = (first[:, 0] + last[:, 0]).tolist()
+        begin = len(asked) + 2
+        return [
+            ReadPassage(
+                first[b, begin : begin + len(tokens[b])],
+                last[b, begin : begin + len(tokens[b])],
+                none[b],
+                tuple(offsets),
+            )
+            for b, offsets in enumerate(encoded["offset_mapping"])
+        ]
 
     @torch.inference_mode()
     def answer(self, question: str, memory: MemoryState, most: int = 32) -> tuple[str, float]:

@@ -57,3 +57,22 @@ def memory_positions(text_mask: Tensor, memory_tokens: int) -> Tensor:
     """Positions of the memory tokens, those that follow the unpadded text: (B, M) int64."""
     lengths = text_mask.long().sum(-1, keepdim=True)
     return lengths + torch.arange(memory_tokens, device=text_mask.device)
+
+
+def stretches(text_mask: Tensor, memory_tokens: int) -> tuple[Tensor, Tensor]:
+    """The unpadded text without its first token as M stretches of equal length, in order.
+
+    Gives their middles as positions, (B, M) int64, and which tokens they hold, as weights
+    (B, M, T) float that sum to 1 over T: every stretch holds at least one token. Of a text
+    of no tokens all weights are 0.
+    """
+    M = memory_tokens
+    lengths = text_mask.long().sum(-1, keepdim=True)  # (B, 1)
+    rest = (lengths - 1).clamp_min(0)
+    number = torch.arange(M, device=text_mask.device)
+    begins = (1 + number * rest // M).clamp_max(rest)  # (B, M)
+    ends = torch.maximum(begins + 1, 1 + (number + 1) * rest // M)
+    places = (text_mask.long().cumsum(-1) - 1)[:, None]  # (B, 1, T)
+    held = (places >= begins[..., None]) & (places < ends[..., None]) & text_mask[:, None]
+    weights = held.float() / held.sum(-1, keepdim=True).clamp_min(1)
+    return (begins + ends - 1) // 2, weights

@@ -82,12 +82,13 @@ class MemoryState:
             self.associations[:, one], self.normalizer[:, one], self.segments_read[one]
         )
 
-    def repeat(self, times: int) -> "MemoryState":
-        """Each document `times` over, neighbours together (as beam search lays them out)."""
+    def take(self, documents: Sequence[int]) -> "MemoryState":
+        """The memories of these documents of the batch, in this order; one may come again."""
+        index = torch.tensor(list(documents), device=self.segments_read.device)
         return MemoryState(
-            self.associations.repeat_interleave(times, dim=1),
-            self.normalizer.repeat_interleave(times, dim=1),
-            self.segments_read.repeat_interleave(times),
+            self.associations.index_select(1, index),
+            self.normalizer.index_select(1, index),
+            self.segments_read.index_select(0, index),
         )
 
     def detach(self) -> "MemoryState":

@@ -27,7 +27,7 @@ from armt_core.associative import AssociativeMemory, read
 from armt_core.config import ArmtConfig
 from armt_core.errors import MemoryMismatch, ModelError
 from armt_core.generation import generate_after_prefix
-from armt_core.masks import attention_bias, memory_positions, positions
+from armt_core.masks import attention_bias, memory_positions, positions, stretches
 from armt_core.memory import MemoryState
 from armt_core.spans import SpanHead
 
@@ -148,24 +148,33 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
         if prefix is None and adapter.causal:
             prefix = torch.zeros(1, dtype=torch.int64, device=mask.device)
 
-        inline = self.config.memory_tokens == "inline"
+        kind = self.config.memory_tokens
         places = positions(mask, T)  # (B, T)
         embeddings = adapter.tokens(input_ids)
         if M:
             tokens = self.memory_tokens.to(embeddings.dtype).expand(B, -1, -1)  # (B, M, D)
-            after = memory_positions(mask, M)
-            if inline:
-                embeddings = torch.cat([embeddings, tokens], dim=1)
-                places = torch.cat([places, after], dim=1)
-                hidden = adapter.place(embeddings, places)  # (B, T + M, D)
+            if kind == "spread":
+                after, held = stretches(mask, M)
+                tokens = tokens + held.to(embeddings.dtype) @ embeddings
             else:
+                after = memory_positions(mask, M)
+            all_places = torch.cat([places, after], dim=1)
+            if kind == "own":
                 hidden = torch.cat([adapter.place(embeddings, places), tokens], dim=1)
-                places = torch.cat([places, after], dim=1)
+            else:
+                hidden = adapter.place(torch.cat([embeddings, tokens], dim=1), all_places)
+            places = all_places  # of hidden, (B, T + M, D)
         else:
             hidden = adapter.place(embeddings, places)
         context = Context(
             bias=attention_bias(
-                mask, T, M, prefix, inline and not adapter.causal, adapter.causal, hidden.dtype
+                mask,
+                T,
+                M,
+                prefix,
+                kind == "inline" and not adapter.causal,
+                adapter.causal,
+                hidden.dtype,
             ),
             position_ids=places,
             rotary=adapter.rotary(hidden, places),

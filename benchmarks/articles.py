@@ -1,13 +1,16 @@
 """Articles with questions, as documents whose pages are their paragraphs."""
 
 import gzip
+import hashlib
 import json
+import random
 from dataclasses import dataclass
 from pathlib import Path
 
 from armt_core.document_model import DocumentModel
 from ingest.pipeline import ingest_paths
 from storage.library import Library
+from training.data.splits import split_of
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,23 @@ class ArticleQuestion:
     article: str
     paragraph: int
     answers: tuple[str, ...]
+
+
+def kept_apart(path: Path, calibrates: bool) -> tuple[dict[str, list[str]], list[ArticleQuestion]]:
+    """Paragraphs and shuffled questions of the articles that were never trained on.
+
+    calibrates: of the questions the half that calibration may see; else the half it never does.
+    """
+    articles, questions = load_articles(path)
+    articles = {name: text for name, text in articles.items() if split_of(name) == "dev"}
+    chosen = [
+        q
+        for q in questions
+        if q.article in articles
+        and calibrates == (hashlib.sha256(q.question.encode()).digest()[0] % 2 == 0)
+    ]
+    random.Random(0).shuffle(chosen)
+    return articles, chosen
 
 
 def load_articles(path: Path) -> tuple[dict[str, list[str]], list[ArticleQuestion]]:

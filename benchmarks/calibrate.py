@@ -1,35 +1,45 @@
 """Fits the choice of an answer, its confidence, and the threshold of "not found".
 
-    python -m benchmarks.calibrate
+    python -m benchmarks.calibrate [--data FOLDER] [--questions N] [--model FOLDER]
 
-On examples/corpus/questions.json. A sentence that could have been chosen is right if it
-stands on the question's page and shares its quote. The ranking is fitted so that right
-sentences win against all others of their question; the confidence is a logistic regression
-of "the best one is on the right page"; the threshold is where right answers outnumber wrong
-ones by most. The table is cross-validated over five parts: each question is judged by what
-was fitted on the other four. Writes models/default/answering.json from all of them.
+On examples/corpus/questions.json and, with --data, on questions about articles that were kept
+apart from training: without a reader and, if the model has one, with it. A sentence that could
+have been chosen is right if it stands on the question's page and holds the answer. The ranking
+is fitted so that right sentences win against all others of their question; the confidence is a
+logistic regression of "the best one is on the right page"; the threshold is where right answers
+outnumber wrong ones by most. The tables are cross-validated over five parts: each question is
+judged by what was fitted on the other four. Writes answering.json from all of them, with the
+calibration of answers from memory for a model that gives them (benchmarks/memory_answers.py).
 
 Axes: n sentences of a question or best sentences, F features.
 """
 
+import argparse
 import json
+import random
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from app.answering import Answerer, Evidence
-from app.support import FEATURES, Calibration
+from app.answering import Answerer
+from app.evidence import Evidence
+from app.results import Part
+from app.support import FEATURES, Calibration, Calibrations
+from armt_core.document_model import DocumentModel
+from benchmarks.articles import ingest_articles, kept_apart
+from benchmarks.fitting import logistic, matrix, minimum, threshold
+from benchmarks.memory_answers import memory_calibration
 from benchmarks.results import ROOT, print_table, write_result
 from ingest.pipeline import ingest_paths
 from ingest.settings import DEFAULT_MODEL, open_reader
 from storage.library import Library
+from training.evaluation.metrics import auroc, calibration_error
 
 CORPUS = ROOT / "examples" / "corpus"
 PARTS = 5
@@ -53,51 +63,110 @@ class Asked:
         return confidence, self.right_page[index]
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """0 when answering.json is written."""
-    asked = _ask()
-    held_out: list[tuple[bool, bool, bool]] = []
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.calibrate")
+    parser.add_argument("--data", type=Path, metavar="FOLDER")
+    parser.add_argument("--questions", type=int, default=400, help="about articles of --data")
+    parser.add_argument("--model", type=Path, default=DEFAULT_MODEL, metavar="FOLDER")
+    options = parser.parse_args(arguments)
+    path = options.model / "answering.json"
+    values: dict[str, Any] = {}
+    result: dict[str, object] = {}
+    model = open_reader(options.model)
+    if model.config.answers_from_memory:
+        if not options.data:
+            parser.error("this model answers from memory: its calibration needs --data")
+        values["memory"], result["memory"] = memory_calibration(model, options.data)
+    with tempfile.TemporaryDirectory() as folder, Library(folder) as library:
+        sets = [_corpus(library, model)]
+        if options.data:
+            sets.append(_articles(library, model, options.data, options.questions, Path(folder)))
+        for name in ("sentences", "reader") if model.reads_spans else ("sentences",):
+            answerer = Answerer(library, model, Calibrations(UNFITTED, UNFITTED), _WITHOUT[name])
+            asked = [[judge(answerer) for judge in items] for items in sets]
+            values[name], result[name] = _fit(name, asked)
+    path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    write_result("calibrate", result)
+    return 0
+
+
+_WITHOUT: dict[str, tuple[Part, ...]] = {"sentences": ("reader",), "reader": ()}
+Judge = Callable[[Answerer], "Asked"]
+
+
+def _fit(name: str, sets: Sequence[Sequence["Asked"]]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What answering.json says, and what was reached on each set, cross-validated."""
+    asked = [item for items in sets for item in items]
+    held_out: dict[int, tuple[bool, bool, float, bool]] = {}
     for part in range(PARTS):
-        rest = [a for i, a in enumerate(asked) if i % PARTS != part]
-        calibration = _calibrate(rest)
-        for item in asked[part::PARTS]:
-            confidence, right = item.best(calibration)
-            held_out.append((item.answerable, right, confidence >= calibration.threshold))
-    final = _calibrate(asked)
+        calibration = _calibrate([a for i, a in enumerate(asked) if i % PARTS != part])
+        for i in range(part, len(asked), PARTS):
+            confidence, right = asked[i].best(calibration)
+            found = confidence >= calibration.threshold
+            held_out[i] = (asked[i].answerable, right, confidence, found)
+    final, reached, at = _calibrate(asked), {}, 0
+    for which, items in zip(("examples/corpus", "articles"), sets, strict=False):
+        part_of = [held_out[i] for i in range(at, at + len(items))]
+        reached[which] = _report(f"{name}, {which}", part_of)
+        at += len(items)
     values = {
         "ranking": {n: round(w, 4) for n, w in zip(FEATURES, final.ranking, strict=True)},
         "found": {n: round(w, 4) for n, w in zip((*FEATURES, "share"), final.found, strict=True)},
         "bias": round(final.bias, 4),
         "threshold": round(final.threshold, 4),
     }
-    path = DEFAULT_MODEL / "answering.json"
-    path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-    _report(held_out, values)
-    return 0
+    return values, {**values, **reached}
 
 
-def _ask() -> list[Asked]:
+def _corpus(library: Library, model: DocumentModel) -> list[Judge]:
     questions = json.loads((CORPUS / "questions.json").read_text(encoding="utf-8"))["questions"]
-    with tempfile.TemporaryDirectory() as folder, Library(folder) as library:
-        model = open_reader()
-        for report in ingest_paths([CORPUS], library, model):
-            assert report.outcome != "failed", report
-        answerer = Answerer(library, model, UNFITTED)
-        return [_judged(item, answerer.evidence(item["question"])) for item in questions]
-
-
-def _judged(item: dict[str, Any], evidence: Sequence[Evidence]) -> Asked:
-    pages = [
-        bool(item["answers"]) and (e.passage.title, e.passage.page) == (item["title"], item["page"])
-        for e in evidence
+    for report in ingest_paths([CORPUS], library, model):
+        assert report.outcome != "failed", report
+    return [
+        lambda a, item=item: _judged(  # type: ignore[misc]
+            bool(item["answers"]),
+            a.evidence(item["question"]),
+            lambda e: (e.passage.title, e.passage.page) == (item["title"], item["page"]),
+            lambda e: _shares(_sentence(e), item["quote"]),
+        )
+        for item in questions
     ]
-    quotes = [bool(item["answers"]) and _shares(e.text, item["quote"]) for e in evidence]
-    return Asked(
-        bool(item["answers"]),
-        tuple(e.features for e in evidence),
-        tuple(page and quote for page, quote in zip(pages, quotes, strict=True)),
-        tuple(pages),
-    )
+
+
+def _articles(
+    library: Library, model: DocumentModel, data: Path, most: int, folder: Path
+) -> list[Judge]:
+    """Questions about articles that were kept apart from training, one in four unanswerable."""
+    articles, asked = kept_apart(data / "qa" / "squad-articles.jsonl.gz", calibrates=True)
+    ids = ingest_articles(articles, folder, library, model)
+    chosen = [q for q in asked if q.answers][: most * 3 // 4]
+    chosen += [q for q in asked if not q.answers][: most // 4]
+    random.Random(1).shuffle(chosen)
+    return [
+        lambda a, q=q: _judged(  # type: ignore[misc]
+            bool(q.answers),
+            a.evidence(q.question),
+            lambda e: (e.passage.document_id, e.passage.page) == (ids[q.article], q.paragraph),
+            lambda e: any(answer in _sentence(e) for answer in q.answers),
+        )
+        for q in chosen
+    ]
+
+
+def _judged(
+    answerable: bool,
+    evidence: Sequence[Evidence],
+    on_page: Callable[[Evidence], bool],
+    holds: Callable[[Evidence], bool],
+) -> Asked:
+    pages = tuple(answerable and on_page(e) for e in evidence)
+    right = tuple(page and holds(e) for page, e in zip(pages, evidence, strict=True))
+    return Asked(answerable, tuple(e.features for e in evidence), right, pages)
+
+
+def _sentence(evidence: Evidence) -> str:
+    return evidence.passage.text[slice(*evidence.span)]
 
 
 def _shares(sentence: str, quote: str) -> bool:
@@ -115,16 +184,16 @@ def _calibrate(asked: Sequence[Asked]) -> Calibration:
         index = max(range(len(shares)), key=lambda i: shares[i])
         features.append((*item.features[index], shares[index]))
         right.append(float(item.answerable and item.right_page[index]))
-    found, bias = _logistic(_matrix(features), torch.tensor(right, dtype=torch.float64))
+    found, bias = logistic(matrix(features), torch.tensor(right, dtype=torch.float64))
     fitted = replace(ranked, found=tuple(found), bias=bias)
     judged = [(item.answerable, *item.best(fitted)) for item in asked]
-    return replace(fitted, threshold=_threshold([(a, right, c) for a, c, right in judged]))
+    return replace(fitted, threshold=threshold([(a, right, c) for a, c, right in judged]))
 
 
 def _ranking(asked: Sequence[Asked]) -> list[float]:
     """Weights (F,) under which right sentences have most of the softmax of their question."""
     questions = [
-        (_matrix(item.features), torch.tensor(item.right)) for item in asked if any(item.right)
+        (matrix(item.features), torch.tensor(item.right)) for item in asked if any(item.right)
     ]
 
     def loss(weights: Tensor) -> Tensor:
@@ -135,77 +204,33 @@ def _ranking(asked: Sequence[Asked]) -> list[float]:
             total = total + missed / len(questions)
         return total
 
-    fitted: list[float] = _minimum(loss, questions[0][0].shape[1]).tolist()
+    fitted: list[float] = minimum(loss, questions[0][0].shape[1]).tolist()
     return fitted
 
 
-def _logistic(x: Tensor, y: Tensor) -> tuple[list[float], float]:
-    """Weights and bias of a logistic regression of y (n,), 0 or 1, on x (n, F).
-
-    The penalty is on standardised features, so that none is spared for its unit.
-    """
-    mean, spread = x.mean(0), x.std(0) + 1e-6
-    z = (x - mean) / spread
-
-    def loss(weights: Tensor) -> Tensor:
-        logits = z @ weights[:-1] + weights[-1]
-        penalty = 0.02 * weights[:-1].square().sum()
-        return functional.binary_cross_entropy_with_logits(logits, y) + penalty
-
-    fitted = _minimum(loss, x.shape[1] + 1)
-    weights = fitted[:-1] / spread
-    return weights.tolist(), float(fitted[-1] - weights @ mean)
-
-
-def _minimum(loss: Callable[[Tensor], Tensor], size: int) -> Tensor:
-    """Where `loss` of (size,) float64 is least, from zero."""
-    at = torch.zeros(size, dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([at], max_iter=200, line_search_fn="strong_wolfe")
-
-    def step() -> Tensor:
-        optimizer.zero_grad()
-        value = loss(at)
-        value.backward()
-        return value
-
-    optimizer.step(step)
-    return at.detach()
-
-
-def _matrix(rows: Sequence[Sequence[float]]) -> Tensor:
-    return torch.tensor(rows, dtype=torch.float64)
-
-
-def _threshold(judged: Sequence[tuple[bool, bool, float]]) -> float:
-    """Where right answers outnumber wrong ones by most; the middle of the best stretch.
-
-    judged: (answerable, right page, confidence). An answer is wrong from another page than
-    the right one, or to a question that has none; a refusal counts nothing either way.
-    """
-
-    def gain(threshold: float) -> int:
-        return sum(1 if a and r else -1 for a, r, c in judged if c >= threshold)
-
-    middles = [(a + b) / 2 for a, b in pairwise(sorted({c for _, _, c in judged}))]
-    best = max(map(gain, middles))
-    good = [t for t in middles if gain(t) == best]
-    return good[len(good) // 2]
-
-
-def _report(held_out: Sequence[tuple[bool, bool, bool]], values: dict[str, object]) -> None:
-    """held_out: (answerable, right page first, answered) a question."""
+def _report(
+    name: str, held_out: Sequence[tuple[bool, bool, float, bool]]
+) -> dict[str, float | int]:
+    """held_out: (answerable, right page first, confidence, answered) a question."""
     answerable = [h for h in held_out if h[0]]
     others = [h for h in held_out if not h[0]]
-    shares = {
-        "right_page_first": sum(right for _, right, _ in answerable) / len(answerable),
-        "answered_from_right_page": sum(r and f for _, r, f in answerable) / len(answerable),
-        "answered_from_wrong_page": sum(f and not r for _, r, f in answerable) / len(answerable),
-        "unanswerable_refused": sum(not found for _, _, found in others) / len(others),
+    n, m = len(answerable), len(others)
+    shares: dict[str, float | int] = {
+        "answerable": n,
+        "unanswerable": m,
+        "right_page_first": sum(h[1] for h in answerable) / n,
+        "answered_from_right_page": sum(h[1] and h[3] for h in answerable) / n,
+        "answered_from_wrong_page": sum(h[3] and not h[1] for h in answerable) / n,
+        "unanswerable_refused": sum(not h[3] for h in others) / m,
+        "auroc_not_found": auroc([h[2] for h in answerable], [h[2] for h in others]),
+        "calibration_error": calibration_error(
+            [h[2] for h in held_out], [h[0] and h[1] for h in held_out]
+        ),
     }
-    sizes = {name: len(others if name.startswith("un") else answerable) for name in shares}
-    rows = [[n.replace("_", " "), f"{s:.1%}", str(sizes[n])] for n, s in shares.items()]
-    print_table(["examples/corpus, cross-validated", "share", "n"], rows)
-    write_result("calibrate", {**values, **{n: round(s, 4) for n, s in shares.items()}, "n": sizes})
+    rows = [[k.replace("_", " "), f"{v:.3f}" if isinstance(v, float) else str(v)]
+            for k, v in shares.items()]  # fmt: skip
+    print_table([f"{name}, cross-validated", ""], rows)
+    return {k: round(v, 4) for k, v in shares.items()}
 
 
 if __name__ == "__main__":

@@ -26,8 +26,8 @@ from transformers import PreTrainedModel
 
 from armt_core.document_model import DocumentModel
 from armt_core.model import ArmtModel
+from armt_core.padding import pad_segments
 from armt_core.pooling import mean_pool
-from armt_core.reading import pad_segments
 from benchmarks.results import ROOT, machine, print_table, write_result
 from ingest.cleaning import clean_document
 from ingest.parse import parse_file

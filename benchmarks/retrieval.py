@@ -12,30 +12,16 @@ import argparse
 import random
 import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from app import searching
 from app.results import Memory
-from app.searching import Searcher
+from app.searching import WORDS_SHARE, Searcher
 from armt_core.document_model import DocumentModel
 from benchmarks.articles import ArticleQuestion, ingest_articles, load_articles
 from benchmarks.results import print_table, write_result
 from ingest.settings import open_reader
 from storage.library import Library
-
-SHARES = [i / 20 for i in range(21)]
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One question: the passages on its paragraph, and what words and vectors score."""
-
-    article: str
-    right: frozenset[int]
-    words: dict[int, float]
-    cosines: dict[int, float]
+from training.evaluation.ranking import Asked, Score, best_share, fused, recall_at
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -61,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
                 asked = _ask(questions, ids, library, model, memory, inside=scope == "inside")
                 chosen = [a for a in asked if a.article in choosing]
                 report = [a for a in asked if a.article not in choosing]
-                share = max(SHARES, key=lambda s: _recall(chosen, _fused(s), 1))
+                share = best_share(chosen)
                 rows = _rows(report, share)
                 print(f"\n{scope} documents, {memory} memory, n = {len(report)}")
                 print_table(["method", "recall@1", "recall@5"], rows)
@@ -97,19 +83,6 @@ def _ask(
     return asked
 
 
-def _recall(asked: list[Asked], score: Callable[[Asked], dict[int, float]], k: int) -> float:
-    hits = 0
-    for item in asked:
-        scores = score(item)
-        best = sorted(scores, key=lambda number: (-scores[number], number))[:k]
-        hits += bool(item.right & set(best))
-    return hits / len(asked)
-
-
-def _fused(share: float) -> Callable[[Asked], dict[int, float]]:
-    return lambda item: searching.fuse(item.words, item.cosines, share)
-
-
 def _reciprocal_ranks(item: Asked) -> dict[int, float]:
     """Plain reciprocal rank fusion, for comparison."""
     scores: dict[int, float] = {}
@@ -121,16 +94,15 @@ def _reciprocal_ranks(item: Asked) -> dict[int, float]:
 
 
 def _rows(report: list[Asked], chosen: float) -> list[list[str]]:
-    methods: list[tuple[str, Callable[[Asked], dict[int, float]]]] = [
+    methods: list[tuple[str, Score]] = [
         ("words (BM25)", lambda a: a.words),
         ("vectors", lambda a: a.cosines),
         ("reciprocal ranks of both", _reciprocal_ranks),
-        (f"hybrid as shipped (words {searching.WORDS_SHARE:.2f})", _fused(searching.WORDS_SHARE)),
-        (f"hybrid, share chosen ({chosen:.2f})", _fused(chosen)),
+        (f"hybrid as shipped (words {WORDS_SHARE:.2f})", fused(WORDS_SHARE)),
+        (f"hybrid, share chosen ({chosen:.2f})", fused(chosen)),
     ]
     return [
-        [name, f"{100 * _recall(report, how, 1):.1f}", f"{100 * _recall(report, how, 5):.1f}"]
-        for name, how in methods
+        [name, *(f"{100 * recall_at(k, report, how):.1f}" for k in (1, 5))] for name, how in methods
     ]
 
 

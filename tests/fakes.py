@@ -14,7 +14,7 @@ from transformers import (
     Qwen2Config,
 )
 
-from app.support import FEATURES, Calibration
+from app.support import FEATURES, Calibration, Calibrations, MemoryCalibration
 from armt_core import ArmtConfig, ArmtModel
 
 VOCABULARY = 99
@@ -81,9 +81,11 @@ def random_ids(*shape: int, seed: int = 1) -> torch.Tensor:
     return torch.randint(3, VOCABULARY, shape, generator=generator)
 
 
-_RANKING = dict(zip(FEATURES, (4.0, 4.0, 2.0, 3.0, 0.0, 0.0), strict=True))
+_RANKING = dict(zip(FEATURES, (4.0, 4.0, 2.0, 3.0, 0.0, 0.0, 0.0), strict=True))
+_SENTENCES = {"ranking": _RANKING, "found": {**_RANKING, "share": 0.0}, "bias": -7.0}
 #: What a folder's answering.json says in tests: weights that are easy to reason about.
-CALIBRATION_JSON = json.dumps(
-    {"ranking": _RANKING, "found": {**_RANKING, "share": 0.0}, "bias": -7.0, "threshold": 0.5}
+CALIBRATION_JSON = json.dumps({"sentences": {**_SENTENCES, "threshold": 0.5}})
+CALIBRATION = Calibrations(
+    Calibration(tuple(_RANKING.values()), (*_RANKING.values(), 0.0), -7.0, 0.5),
+    memory=MemoryCalibration(1.0, 0.0, 1.0),
 )
-CALIBRATION = Calibration(tuple(_RANKING.values()), (*_RANKING.values(), 0.0), -7.0, 0.5)

@@ -1,6 +1,7 @@
 """Answers: exact quotes, not found, memory as of a page, errors in words, several at once."""
 
 import json
+import math
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
@@ -12,7 +13,8 @@ from fpdf import FPDF
 
 from app.answering import Answerer
 from app.results import Answer
-from app.support import Calibration, QuestionWords
+from app.sentences import quotable
+from app.support import Calibration, Calibrations, MemoryCalibration, QuestionWords
 from armt_core import ArmtModel
 from armt_core.document_model import DocumentModel
 from armt_core.errors import (
@@ -24,6 +26,7 @@ from armt_core.errors import (
     UnknownDocument,
     UsageError,
 )
+from armt_core.spans import SpanHead
 from ingest.pipeline import ingest_paths
 from ingest.settings import DEFAULT_MODEL, open_reader
 from storage.library import Library
@@ -58,6 +61,10 @@ def text_file(folder: Path, name: str, *pages: str) -> Path:
     return path
 
 
+def at_threshold(threshold: float) -> Calibrations:
+    return replace(CALIBRATION, sentences=replace(CALIBRATION.sentences, threshold=threshold))
+
+
 def without_timings(answer: Answer) -> dict:
     value = asdict(answer)
     del value["timings_ms"]
@@ -82,6 +89,8 @@ def remembering(tmp_path_factory) -> DocumentModel:
     with torch.no_grad():
         model.associative.value.normal_(std=0.05)
     model.config.answers_from_memory = True
+    if model.span is None:
+        model.config.reads_spans, model.span = True, SpanHead(model.config.hidden_size)
     model.save_pretrained(folder)
     for name in ("tokenizer.json", "tokenizer_config.json", "answering.json"):
         shutil.copy(DEFAULT_MODEL / name, folder)
@@ -165,14 +174,14 @@ def test_a_pdf_is_cited_by_index_and_by_the_label_printed_on_the_page(tmp_path, 
 
 def test_below_the_threshold_nothing_is_found_and_the_nearest_places_are_offered(island, reader):
     usual = Answerer(island, reader, CALIBRATION).ask(QUESTIONS[0])
-    above = replace(CALIBRATION, threshold=usual.confidence + 1e-9)
+    above = at_threshold(usual.confidence + 1e-9)
     answer = Answerer(island, reader, above).ask(QUESTIONS[0])
     assert (answer.answer, answer.found, answer.source, answer.citations) == (
         None, False, "none", (),
     )  # fmt: skip
     assert (answer.answer_start, answer.answer_end) == (None, None)
     assert answer.nearest == usual.citations and answer.confidence == usual.confidence
-    exactly = replace(CALIBRATION, threshold=usual.confidence)
+    exactly = at_threshold(usual.confidence)
     assert Answerer(island, reader, exactly).ask(QUESTIONS[0]).found
 
 
@@ -207,7 +216,7 @@ def test_with_the_model_that_ships_memory_changes_no_answer(island, reader, sett
 
 
 def test_a_written_memory_changes_scores_and_as_of_a_page_it_is_another(remembered, remembering):
-    answerer = Answerer(remembered, remembering, replace(CALIBRATION, threshold=0.0))
+    answerer = Answerer(remembered, remembering, at_threshold(0.0))
 
     def scores(**settings) -> dict[int, float]:
         answer = answerer.ask(QUESTIONS[0], documents=["island"], **settings)
@@ -235,18 +244,102 @@ def test_memory_alone_answers_from_the_most_confident_document(remembered, remem
         best = max(by_hand, key=lambda name: by_hand[name][1])
         said = answerer.ask(question).memory_answer
         assert said is not None and said.text and 0.0 <= said.confidence <= 1.0
-        assert (said.document_id, said.confidence) == (best, by_hand[best][1])
+        assert said.document_id == best
+        assert said.confidence == pytest.approx(by_hand[best][1], rel=1e-9)
         assert said.text == by_hand[best][0].strip()
         for document in remembered.documents():
             alone = answerer.ask(question, documents=[document.id]).memory_answer
             assert alone is not None and alone.document_id == document.id
-            assert alone.confidence == by_hand[document.id][1]
+            assert alone.confidence == pytest.approx(by_hand[document.id][1], rel=1e-9)
 
 
 def test_an_untrained_memory_answers_nothing(island, reader):
     answerer = Answerer(island, reader, CALIBRATION)
     if not answerer.answers_from_memory:
         assert answerer.ask(QUESTIONS[0]).memory_answer is None
+
+
+#: With a reader whose margin alone decides.
+READS = replace(
+    CALIBRATION, reader=Calibration((0.0,) * 6 + (1.0,), (0.0,) * 6 + (1.0, 0.0), 0.0, 0.0)
+)
+
+
+def test_with_a_reader_the_answer_is_its_best_span_inside_the_quote(remembered, remembering):
+    answerer = Answerer(remembered, remembering, READS)
+    for question in QUESTIONS:
+        answer = answerer.ask(question)
+        first = answer.citations[0]
+        page = remembered.page(first.document_id, first.page).text
+        assert answer.answer_start is not None and answer.answer_end is not None
+        assert first.start <= answer.answer_start < answer.answer_end <= first.end
+        assert page[answer.answer_start : answer.answer_end] == answer.answer
+        # By hand: no sentence of any passage has a span with a higher margin.
+        margins = {}
+        for document in remembered.documents():
+            memory = answerer.memories.of(document)
+            passages = remembered.passages(document.id)
+            read = remembering.read_beside(question, [p.text for p in passages], memory)
+            for passage, one in zip(passages, read, strict=True):
+                for sentence in quotable(passage.text):
+                    best = one.best(*sentence.span)
+                    assert best is not None
+                    margins[passage.text[best[0] : best[1]]] = best[2]
+        assert answer.answer == max(margins, key=lambda text: margins[text])
+        best_margin = max(-15.0, min(15.0, max(margins.values())))
+        assert answer.confidence == pytest.approx(1 / (1 + math.exp(-best_margin)), rel=1e-3)
+
+
+def test_each_part_can_be_left_out_and_changes_what_it_is_for(remembered, remembering):
+    def ask(*without, calibrations=READS, **settings) -> Answer:
+        answerer = Answerer(remembered, remembering, calibrations, without)
+        return answerer.ask(QUESTIONS[0], **settings)
+
+    whole = ask()
+    assert whole.memory_answer is not None and whole.answer_start is not None
+    assert ask("memory-answer").memory_answer is None
+    sentence = ask("reader")
+    assert sentence.answer == PAGES[0].split(". ")[0] + "."
+    assert (sentence.answer_start, sentence.answer_end) == (
+        sentence.citations[0].start, sentence.citations[0].end,
+    )  # fmt: skip
+    strict = replace(READS, reader=replace(READS.reader, threshold=1.1))
+    assert not ask(calibrations=strict).found
+    assert ask("threshold", calibrations=strict).found
+
+    def scores(*without, memory="final") -> dict[int, float]:
+        found = Answerer(remembered, remembering, READS, without).search(
+            QUESTIONS[0], method="vectors", memory=memory
+        )
+        return {p.passage_id: p.score for p in found}
+
+    plain = scores("memory-vectors")
+    assert plain == pytest.approx(scores(memory="empty"), abs=1e-6)
+    assert any(abs(plain[i] - score) > 1e-3 for i, score in scores().items())
+    with pytest.raises(UsageError, match="'luck'"):
+        ask("luck")
+
+
+def test_memory_answers_where_no_passage_does_and_its_own_threshold_is_passed(
+    remembered, remembering
+):
+    nothing = at_threshold(1.1)
+    said = Answerer(remembered, remembering, nothing).ask(QUESTIONS[0])
+    assert not said.found and said.memory_answer is not None
+    easy = replace(nothing, memory=MemoryCalibration(1.0, 0.0, said.memory_answer.confidence))
+    answer = Answerer(remembered, remembering, easy).ask(QUESTIONS[0])
+    assert (answer.found, answer.source, answer.citations) == (True, "memory", ())
+    assert answer.answer == said.memory_answer.text
+    assert answer.confidence == said.memory_answer.confidence
+    assert answer.answer_start is None and answer.nearest == said.nearest
+
+
+def test_memory_confidence_is_the_logistic_of_the_raw_one():
+    same = MemoryCalibration(1.0, 0.0, 0.5)
+    assert [same.confidence(raw) for raw in (0.1, 0.5, 0.9)] == pytest.approx([0.1, 0.5, 0.9])
+    doubtful = MemoryCalibration(2.0, -1.0, 0.5)
+    assert doubtful.confidence(0.75) == pytest.approx(1 / (1 + math.exp(1) / 9))
+    assert 0.0 < doubtful.confidence(0.0) < 1e-9 and doubtful.confidence(1.0) < 1.0
 
 
 def test_two_who_ask_at_once_get_the_answers_they_get_alone(remembered, remembering):
@@ -379,15 +472,17 @@ def test_rare_words_weigh_more_and_coverage_goes_from_0_to_1(island):
 
 
 def test_confidence_is_the_logistic_of_the_weighted_features():
-    calibration = Calibration((0.0,) * 6, (1.0, 2.0, 0.0, -1.0, 0.0, 0.0, 4.0), 0.5, 0.5)
-    features = (0.5, 0.25, 9.0, 2.5, 1.0, 1.0)
+    calibration = Calibration((0.0,) * 7, (1.0, 2.0, 0.0, -1.0, 0.0, 0.0, 0.5, 4.0), 0.5, 0.5)
+    features = (0.5, 0.25, 9.0, 2.5, 1.0, 1.0, 0.0)
     assert calibration.confidence(features, 0.25) == pytest.approx(0.5)
     assert calibration.confidence(features, 0.5) == pytest.approx(0.7310585786)
+    certain = (*features[:-1], -2.0)
+    assert calibration.confidence(certain, 0.5) == pytest.approx(0.5)
 
 
 def test_shares_are_a_softmax_of_the_ranking_over_all_sentences_of_a_question():
-    calibration = Calibration((1.0, 0.0, 0.0, 0.0, 0.0, 2.0), (0.0,) * 7, 0.0, 0.5)
-    first, second = (0.0, 9.0, 9.0, 9.0, 9.0, 0.0), (1.0986122887, 0.0, 0.0, 0.0, 0.0, 0.0)
+    calibration = Calibration((1.0, 0.0, 0.0, 0.0, 0.0, 2.0, 0.0), (0.0,) * 8, 0.0, 0.5)
+    first, second = (0.0, 9.0, 9.0, 9.0, 9.0, 0.0, 9.0), (1.0986122887, *[0.0] * 6)
     assert calibration.shares([first, second]) == pytest.approx([0.25, 0.75])
     assert calibration.shares([second]) == [1.0]
 

@@ -2,21 +2,27 @@
 
 import gzip
 import json
+import lzma
 import math
 import random
 import tarfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
 from transformers import AutoTokenizer
 
 from armt_core.document_model import open_model
 from ingest.settings import DEFAULT_MODEL
 from tests.test_training import PROSE, objective, recipe, small_model
-from training.__main__ import main
+from training.__main__ import TABLES, main
 from training.data.splits import split_of
-from training.evaluation.metrics import auroc, exact_match, f1, wilson
+from training.evaluation.metrics import auroc, calibration_error, exact_match, f1, wilson
+from training.evaluation.recall import recall
+from training.evaluation.tables import ROWS
 from training.rows import Words
 from training.text import Texts
 from training.trainer import train
@@ -49,16 +55,134 @@ def test_auroc_counts_pairs_and_halves_ties():
     assert auroc(yes, no) == pytest.approx(sum(pairs) / len(pairs))
 
 
+def test_the_calibration_error_by_hand():
+    # Two of confidence 0.95, one right: 0.45 off; two of 0.15, both wrong: 0.15 off.
+    assert calibration_error([0.95, 0.95, 0.15, 0.15], [True, False, False, False]) == (
+        pytest.approx(0.5 * 0.45 + 0.5 * 0.15)
+    )
+    # Too sure and not sure enough cancel within a bin, and only there.
+    assert calibration_error([0.52, 0.58], [True, False]) == pytest.approx(0.05)
+    assert calibration_error([0.42, 0.58], [True, False]) == pytest.approx(0.58)
+    assert calibration_error([0.42, 0.58], [True, False], bins=1) == pytest.approx(0.0)
+    # The end of a bin belongs to it, its start to the one before; 0 to the first.
+    assert calibration_error([0.12, 0.2], [True, False]) == pytest.approx(0.34)
+    assert calibration_error([0.2, 0.28], [False, True]) == pytest.approx((0.2 + 0.72) / 2)
+    assert calibration_error([0.3, 0.7], [False, True], bins=10) == pytest.approx(0.3)
+    assert calibration_error([0.0, 0.1], [True, False]) == pytest.approx(0.45)
+    assert calibration_error([0.0, 1.0], [False, True]) == 0.0
+    assert math.isnan(calibration_error([], []))
+
+
+def test_confidences_that_are_none_are_refused():
+    for confidence in (1.01, -0.5, math.nan):
+        with pytest.raises(ValueError, match="between 0 and 1"):
+            calibration_error([0.5, confidence], [True, True])
+    with pytest.raises(ValueError, match="shorter"):
+        calibration_error([0.5, 0.5], [True])
+
+
+# Recall
+
+
+@pytest.fixture(scope="module")
+def words() -> Words:
+    return Words.of(AutoTokenizer.from_pretrained(DEFAULT_MODEL))
+
+
+@pytest.fixture(scope="module")
+def salad(words) -> Texts:
+    """Sentences of words that are one token each and say nothing, so that no two are alike."""
+    known = [w for w in sorted(words.tokenizer.get_vocab()) if w.isascii() and w.isalpha()][::500]
+    draw = random.Random(0)
+    sentences = (" ".join(draw.choices(known, k=draw.randint(4, 9))) for _ in range(600))
+    return Texts([". ".join(f"The {sentence}" for sentence in sentences)], words)
+
+
+class Rememberer:
+    """In place of a model: what it says in the holes of a segment is what stood there, if the
+    segment is one of the last `window` that it has read. Its memory is those segments."""
+
+    def __init__(self, words: Words, window: int) -> None:
+        self.words, self.window, self.read = words, window, []
+        self.config = SimpleNamespace(segment_tokens=32)
+        self.device, self.adapter = torch.device("cpu"), self
+
+    def empty_memory(self, batch: int) -> list[Tensor]:
+        return []
+
+    def run(self, ids, mask=None, memory=None, write=False):
+        if write:
+            self.read.append(mask)
+            return ids, [*memory, ids][-self.window :]
+        filled = ids.clone()
+        for seen in memory or []:
+            for row, before in zip(filled, seen[:, : ids.shape[1]], strict=True):
+                if bool(((row == before) | (row == self.words.mask)).all()):
+                    row.copy_(before)
+        return filled[..., None], memory
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        return one_hot(hidden[..., 0], self.words.tokenizer.vocab_size)
+
+
+def test_recall_is_right_as_far_back_as_memory_reaches_and_nowhere_without_it(words, salad):
+    model = Rememberer(words, window=3)
+    rows = recall(model, words, salad, 5, distances=(1, 3, 4), shares=(0.4, 0.15), batch=2)
+    assert [(r.masked, r.ago) for r in rows] == [
+        (0.4, 1), (0.4, 3), (0.4, 4), (0.15, 1), (0.15, 3), (0.15, 4)
+    ]  # fmt: skip
+    assert [r.final for r in rows] == [1.0, 1.0, 0.0] * 2
+    assert {r.empty for r in rows} == {0.0} and {r.documents for r in rows} == {5}
+
+
+def test_recall_counts_every_masked_token_of_full_segments(words, salad):
+    model = Rememberer(words, window=1)
+    rows = recall(model, words, salad, 4, distances=(1, 3), shares=(1.0, 0.5))
+    lengths = torch.stack([mask.sum(-1) - 2 for mask in model.read])  # segments x documents
+    assert lengths.shape == (3, 4) and int(lengths.max()) <= 30 and int(lengths.min()) > 20
+    for row in rows:
+        # A word is a token here.
+        expected = sum(round(row.masked * int(n)) for n in lengths[-row.ago])
+        assert row.tokens == expected
+
+
+def test_recall_with_a_memory_that_changes_nothing_is_that_of_an_emptied_one(words, salad):
+    model = small_model(words).eval()
+    model.config.segment_tokens = 32
+    with torch.no_grad():  # it says nothing but words of these texts, and so is sometimes right
+        for token in set(words.encode([salad.texts[0]])[0]):
+            model.backbone.cls.predictions.bias[token] = 100.0
+
+    def shares() -> list[tuple[float, float]]:
+        rows = recall(model, words, salad, 12, distances=(1, 2), shares=(0.5,))
+        return [(row.final, row.empty) for row in rows]
+
+    assert all(final != empty for final, empty in shares())
+    with torch.no_grad():
+        model.associative.value.zero_()
+    assert all(final == empty > 0 for final, empty in shares())
+
+
+# From end to end
+
+
+def test_the_names_of_the_tables_are_those_of_the_command_line():
+    assert tuple(ROWS) == TABLES
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
-    """A data folder whose books and article are in the part that is kept apart."""
+    """A data folder whose texts and article are in the part that is kept apart."""
     folder = tmp_path_factory.mktemp("data")
-    for name in ("babi", "books", "qa"):
+    for name in ("babi", "books", "docs", "qa"):
         (folder / name).mkdir()
     book = next(f"books/b{i}.txt" for i in range(99) if split_of(f"books/b{i}.txt") == "dev")
     (folder / "book.txt").write_text(PROSE.format("grey", "Riga") * 200)
     with tarfile.open(folder / "books" / "train.tar.xz", "w:xz") as archive:
         archive.add(folder / "book.txt", book)
+    title = next(f"d{i}" for i in range(99) if split_of(f"d{i}") == "dev")
+    with lzma.open(folder / "docs" / "a.jsonl.xz", "wt") as file:
+        file.write(json.dumps({"title": title, "text": PROSE.format("old", "Faro") * 200}))
     story = "1 Mary went to the garden.\n2 Where is Mary? \tgarden\t1\n"
     (folder / "valid.txt").write_text(story * 4)
     with tarfile.open(folder / "babi" / "b.tar.xz", "w:xz") as archive:
@@ -72,8 +196,7 @@ def data(tmp_path_factory) -> Path:
     return folder
 
 
-def test_a_training_is_evaluated_exported_and_opened_by_the_app(data, tmp_path, capsys):
-    words = Words.of(AutoTokenizer.from_pretrained(DEFAULT_MODEL))
+def test_a_training_is_evaluated_exported_and_opened_by_the_app(data, words, tmp_path, capsys):
     model = small_model(words)
     start = tmp_path / "start"
     model.save_pretrained(start)
@@ -82,16 +205,24 @@ def test_a_training_is_evaluated_exported_and_opened_by_the_app(data, tmp_path, 
     made = {"babilong": objective("babilong", words, texts)}
     run = tmp_path / "run"
     train(model, recipe("babilong", 2), lambda _: made, run)
-    (run / "started_from.txt").write_text(str(start))
+    model.config.save_pretrained(run / "model")
+    words.tokenizer.save_pretrained(run / "model")
 
     result = tmp_path / "tables.json"
     few = ["--tasks", "1", "--segments", "1", "3", "-n", "3", "--questions", "5"]
     told = ["evaluate", str(run), "--data", str(data), "--output", str(result), *few]
-    assert main(told) == 0
+    assert main([*told, "--original", str(start)]) == 0
     printed = capsys.readouterr().out
     assert "| qa1 | 3 | 3 |" in printed and "| final | 1 + 1 |" in printed
+    assert "| 64 | 15% | 3 |" in printed
+    assert "| across | vectors | of the original model | all | 1 | 100.0% (" in printed
     tables = json.loads(result.read_text())
     assert [(r["segments"], r["constant"]) for r in tables["babilong"]] == [(1, 1.0), (3, 1.0)]
+    assert {(r["documents"], r["ago"]) for r in tables["recall"]} == {(3, 1), (3, 8), (3, 64)}
+    assert main([*told, "--only", "retrieval", "spans"]) == 0
+    again = json.loads(result.read_text())
+    assert again["spans"] == tables["spans"] and set(again) == {"spans", "retrieval"}
+    assert again["retrieval"] == [r for r in tables["retrieval"] if r["vectors"] != "original"]
 
     assert main(["export", str(run), str(tmp_path / "out"), "--answers-from-memory"]) == 0
     opened = open_model(tmp_path / "out", dtype=torch.float32)

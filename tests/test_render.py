@@ -139,8 +139,8 @@ def test_what_was_not_found_says_so_and_offers_the_nearest_three():
 
 
 def test_what_memory_says_is_told_apart_from_what_passages_say():
-    assert "not trained yet" in render.memory_html(None, False, {})
-    assert "not trained yet" in render.memory_html(answer(), False, {})
+    assert "no answers from memory alone" in render.memory_html(None, False, {})
+    assert "no answers from memory alone" in render.memory_html(answer(), False, {})
     assert render.memory_html(None, True, {}) == ""
     assert "Memory alone has no answer." in render.memory_html(answer(), True, {})
     said = render.memory_html(

@@ -4,6 +4,7 @@ import json
 import lzma
 import random
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,10 @@ import torch
 from transformers import AutoTokenizer, BertConfig
 
 from armt_core import ArmtConfig, ArmtModel
+from armt_core.associative import dpfp
 from armt_core.errors import ModelError
+from armt_core.masks import stretches
+from armt_core.padding import pad_rows
 from armt_core.spans import SpanHead, best_span
 from ingest.settings import DEFAULT_MODEL
 from tests.fakes import random_ids, tiny_model
@@ -21,13 +25,12 @@ from training.data.articles import articles_of, passages_of
 from training.data.files import Question, Span
 from training.data.splits import split_of
 from training.depth import read_to_learn
-from training.fresh import start_near_text
+from training.fresh import _states, align, spread
 from training.objectives.asking import Asking, AskingSettings
 from training.objectives.babilong import Babilong, Lengths, hide
 from training.objectives.recall import Recall, RecallSettings, whole_words
 from training.recipe import Recipe, RecipeError, Stage, load_recipe
-from training.rows import Answers, Words, pack
-from training.run import open_start
+from training.rows import Answers, Words, alike, pack
 from training.text import Texts
 from training.trainer import train
 
@@ -240,22 +243,57 @@ def test_gradients_reach_as_far_back_as_asked_and_recomputing_changes_nothing():
 # Where a fresh memory starts
 
 
-def test_fresh_memory_tokens_stay_apart_and_follow_the_text():
-    """Embedded at the position of [CLS] they would all become the same vector."""
-    model, words, _ = open_start(DEFAULT_MODEL)
-    if bool(model.associative.value.any()):
-        start_near_text(model, words.tokenizer)
+@pytest.fixture(scope="module")
+def started(words, texts) -> ArmtModel:
+    """The backbone that ships, its memory started anew."""
+    model = ArmtModel.from_pretrained(DEFAULT_MODEL, dtype=torch.float32)
+    spread(model)
+    align(model, words, texts, number=100)
+    return model.eval()
+
+
+def test_started_memory_tokens_differ_from_each_other_and_from_text_to_text(started, words):
+    assert started.config.memory_tokens == "spread"
     texts = ["Mary went to the kitchen.", "The court rejected the appeal of the bank."]
-    seen: list[torch.Tensor] = []
-    layer = model.adapter.layers[2]
-    handle = layer.register_forward_hook(lambda _m, _i, out: seen.append(out))
-    with torch.no_grad():
-        for text in texts:
-            model.run(torch.tensor([words.segment(words.encode([text])[0])]), write=True)
-    handle.remove()
-    first, second = (out[0, -16:] for out in seen)  # (M, D), as the third layer leaves them
+    _, seen = zip(
+        *(
+            _states(started, *pad_rows([words.segment(words.encode([text])[0])]), write=True)
+            for text in texts
+        ),
+        strict=True,
+    )
+    first, second = (made[2][0] for made in seen)  # (M, D), as the third layer leaves them
     assert float(first.std(0).mean()) > 0.2
-    assert float((first - second).abs().mean()) > 0.02
+    assert float((first - second).abs().mean()) > 0.15
+
+
+def test_a_started_query_finds_the_memory_token_that_stood_at_its_place(started, words, texts):
+    draw = random.Random(9)
+    rows = [words.segment(row) for row in takewhile_long(texts, draw, 40)]
+    told = torch.tensor(rows)
+    text, made = _states(started, told, torch.ones_like(told), write=True)
+    M = started.config.num_memory_tokens
+    places = stretches(torch.ones_like(told[:1]).bool(), M)[0][0]
+    found = []
+    for layer in range(started.config.num_hidden_layers):
+        query = dpfp(text[layer][:, places] @ started.associative.query[layer].T)  # (N, M, K)
+        key = dpfp(made[layer] @ started.associative.key[layer].T)
+        hits = (query @ key.transpose(1, 2)).argmax(-1) == torch.arange(M)
+        found.append(float(hits.float().mean()))
+    assert max(found) > 0.3  # by chance 1 in 16
+
+
+def takewhile_long(texts: Texts, draw: random.Random, n: int) -> list[list[int]]:
+    """n rows of 62 tokens."""
+    rows: list[list[int]] = []
+    while len(rows) < n:
+        row: list[int] = []
+        for sentence in texts.sentences(draw):
+            row += sentence
+            if len(row) >= 62:
+                break
+        rows.append(row[:62])
+    return rows
 
 
 # Recipes and the loop
@@ -284,8 +322,28 @@ def test_the_recipes_that_ship_can_be_read(path: Path):
     recipe = load_recipe(path)
     kinds = {"babilong": Lengths, "recall": RecallSettings, "asking": AskingSettings}
     for stage in recipe.stages:
-        for name, settings in stage.settings.items():
-            kinds[name](**settings)
+        for name, given in stage.settings.items():
+            settings = dict(given)
+            kinds[settings.pop("objective", name)](**settings)
+
+
+def test_what_is_frozen_stays_as_it_was_and_the_rest_learns(words, texts, tmp_path):
+    model, made = small_model(words), objective("babilong", words, texts)
+    before = {name: weight.clone() for name, weight in model.named_parameters()}
+    frozen = replace(recipe("babilong", 2), frozen=("word_embeddings", "position_embeddings"))
+    train(model, frozen, lambda _: {"babilong": made}, tmp_path)
+    for name, weight in model.named_parameters():
+        if "span" not in name and "token_type" not in name:
+            still = any(part in name for part in ("word_embeddings", "position_embeddings"))
+            assert torch.equal(weight, before[name]) == still, name
+
+
+def test_rows_of_like_length_go_together_within_the_tokens_allowed():
+    assert alike([3, 9, 4, 9, 1], 18) == [[1, 3], [2, 0, 4]]
+    assert alike([50], 18) == [[0]]
+    groups = alike(list(range(1, 40)), 100)
+    assert sorted(i for group in groups for i in group) == list(range(39))
+    assert all(len(g) * (max(g) + 1) <= 100 for g in groups)
 
 
 def objective(name: str, words: Words, texts: Texts):

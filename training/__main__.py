@@ -6,7 +6,10 @@ import logging
 import sys
 from pathlib import Path
 
-from armt_core.errors import RecollectError
+from armt_core.errors import RecollectError, UsageError
+
+#: What `evaluate` makes; named here too, so that --help needs no model code.
+TABLES = ("babilong", "spans", "recall", "retrieval")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,6 +33,12 @@ def main(arguments: list[str] | None = None) -> int:
     tokenizer.add_argument("--output", type=Path, required=True, help="folder to write")
     tokenizer.add_argument("--vocabulary", type=int, default=8000, metavar="N")
 
+    fetch = commands.add_parser("fetch", help="public sets from the Hugging Face hub, as data")
+    fetch.add_argument("sets", nargs="*", metavar="SET", help="as in docs/training.md; none: all")
+    fetch.add_argument("--data", type=Path, required=True, help="folder to write them in")
+    fetch.add_argument("--again", action="store_true", help="replace files that are there")
+    fetch.add_argument("--most", type=int, metavar="N", help="rows to take of each split")
+
     train = commands.add_parser("train", help="train a model folder by a recipe")
     train.add_argument("recipe", type=Path, help="TOML file, as in training/recipes")
     train.add_argument("--data", type=Path, required=True, help="folder with the training data")
@@ -44,8 +53,21 @@ def main(arguments: list[str] | None = None) -> int:
     evaluate.add_argument("--data", type=Path, required=True, help="folder with the training data")
     evaluate.add_argument("--tasks", type=int, nargs="+", default=[1, 2, 3, 4, 5], metavar="QA")
     evaluate.add_argument("--segments", type=int, nargs="+", default=[1, 4, 16], metavar="S")
-    evaluate.add_argument("-n", type=int, default=100, help="stories of a task at a length")
+    evaluate.add_argument(
+        "-n", type=int, default=100, help="stories of a task at a length; documents for recall"
+    )
     evaluate.add_argument("--questions", type=int, default=500, help="of each kind, for spans")
+    evaluate.add_argument(
+        "--original", type=Path, metavar="FOLDER", help="model folder to compare retrieval with"
+    )
+    evaluate.add_argument(
+        "--only",
+        nargs="+",
+        choices=TABLES,
+        default=TABLES,
+        metavar="NAME",
+        help=f"tables to make: {', '.join(TABLES)}",
+    )
     evaluate.add_argument("--output", type=Path, required=True, help="JSON file to write")
 
     export = commands.add_parser("export", help="a model folder from the --output of a training")
@@ -57,6 +79,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    # What makes a library (for word search, in an evaluation) says much about itself.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         if options.command == "convert":
             from training.convert import convert_sentence_transformer
@@ -68,6 +92,15 @@ def main(arguments: list[str] | None = None) -> int:
                 memory_dim=options.memory_dim,
                 seed=options.seed,
             )
+        elif options.command == "fetch":
+            from training.data.fetch import chosen, open_hub
+            from training.data.fetch import fetch as fetch_set
+
+            sets, load = chosen(options.sets), open_hub()
+            for entry in sets:
+                again, most = options.again, options.most
+                print(fetch_set(entry, options.data, load, again=again, most=most), flush=True)
+            return 0
         elif options.command == "train":
             from training.run import train_folder
 
@@ -79,7 +112,8 @@ def main(arguments: list[str] | None = None) -> int:
             from training.evaluation.tables import markdown
             from training.run import open_start
 
-            model, words, _ = open_start(options.model)
+            model, words = open_start(options.model)
+            original = open_start(options.original)[:2] if options.original else None
             tables = tables_of(
                 model,
                 words,
@@ -88,6 +122,8 @@ def main(arguments: list[str] | None = None) -> int:
                 options.segments,
                 options.n,
                 options.questions,
+                original,
+                options.only,
             )
             options.output.write_text(json.dumps(tables, indent=2) + "\n", encoding="utf-8")
             print(markdown(tables))
@@ -101,7 +137,7 @@ def main(arguments: list[str] | None = None) -> int:
             train_tokenizer(options.text, options.output, options.vocabulary)
     except (RecollectError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, UsageError) else 1
     print(f"wrote {options.output}", file=sys.stderr)
     return 0
 

@@ -29,6 +29,11 @@ def save(folder: Path, state: dict[str, Any]) -> None:
     partial.replace(folder / _NAME)
 
 
+def exists(folder: Path) -> bool:
+    """Whether there is a training in `folder` to go on with."""
+    return (folder / _NAME).is_file()
+
+
 def load(folder: Path) -> dict[str, Any] | None:
     """The checkpoint in `folder`, or None where there is none. Holds tensors and plain values
     only; anything else in the file is refused."""

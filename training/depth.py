@@ -11,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 from armt_core.memory import MemoryState
 from armt_core.model import ArmtModel
-from armt_core.reading import pad_segments
+from armt_core.padding import pad_segments
 
 
 def read_to_learn(

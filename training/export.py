@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from transformers import AutoTokenizer
-
 from armt_core.errors import ModelError
 from training.run import open_start
 
@@ -15,7 +13,7 @@ def export(trained: Path, output: Path, answers_from_memory: bool) -> None:
     whose evaluation shows that they know more with the memory than with an emptied one.
     Raises ModelError for weights that are not finite, also in 16 bits.
     """
-    model, _, folder = open_start(trained)
+    model, words = open_start(trained)
     model.config.answers_from_memory = answers_from_memory
     model = model.half()
     for name, weight in model.named_parameters():
@@ -23,4 +21,4 @@ def export(trained: Path, output: Path, answers_from_memory: bool) -> None:
             raise ModelError(f"{name} of {trained} is not finite in float16; it cannot ship.")
     output.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(output)
-    AutoTokenizer.from_pretrained(folder, local_files_only=True).save_pretrained(output)
+    words.tokenizer.save_pretrained(output)

@@ -29,7 +29,8 @@ class Stage:
 class Recipe:
     """learning_rate: of the backbone; fresh_learning_rate: of memory and heads, which start
     from random numbers. emptied: share of batches with an emptied memory. decay: over how
-    many of the last steps the rates fall to zero."""
+    many of the last steps the rates fall to zero. frozen: parts of names of weights that stay as
+    they are ("word_embeddings")."""
 
     seed: int = 0
     learning_rate: float = 1e-4
@@ -40,6 +41,7 @@ class Recipe:
     clip: float = 1.0
     emptied: float = 0.2
     dropout: float = 0.0
+    frozen: tuple[str, ...] = ()
     stages: tuple[Stage, ...] = field(default=())
 
     @property
@@ -75,6 +77,7 @@ def load_recipe(path: Path) -> Recipe:
         raise RecipeError(f"{path} has unknown settings {unknown}; known are {sorted(known)}.")
     if not stages:
         raise RecipeError(f"{path} has no [[stage]].")
+    values["frozen"] = tuple(values.get("frozen", ()))
     return Recipe(**values, stages=tuple(_stage(path, stage) for stage in stages))
 
 

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from armt_core import spans
 from armt_core.errors import ModelError
 from armt_core.memory import MemoryState
 from armt_core.model import ArmtModel
-from armt_core.reading import pad_segments
+from armt_core.padding import pad_rows
 
 
 @dataclass(frozen=True)
@@ -49,25 +50,25 @@ class Words:
         return [self.cls, *tokens, self.sep]
 
 
-def pad(rows: Sequence[Sequence[int]], value: int = 0) -> tuple[Tensor, Tensor]:
-    """Rows of unequal length as ids and mask, both (B, T) int64."""
-    ids, mask = pad_segments([[row] for row in rows], value)
-    return ids[:, 0], mask[:, 0]
-
-
 def beside(
     words: "Words", questions: Sequence[Sequence[int]], passages: Sequence[Sequence[int]]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """B rows of [CLS] question [SEP] passage [SEP]: ids, mask, and where the passage is.
+    """`armt_core.spans.beside` with the special tokens of a vocabulary."""
+    return spans.beside(questions, passages, words.cls, words.sep, words.pad)
 
-    All (B, T), the last one bool; passage tokens of row b begin at len(questions[b]) + 2.
+
+def alike(lengths: Sequence[int], most: int) -> list[list[int]]:
+    """Rows of these lengths in groups of neighbours by length, little padding in any of them.
+
+    Gives the rows' numbers; a group's rows times its longest row is at most `most` tokens.
     """
-    pairs = list(zip(questions, passages, strict=True))
-    ids, mask = pad([[*words.segment(q), *p, words.sep] for q, p in pairs], words.pad)
-    places = torch.arange(ids.shape[1])
-    begins = torch.tensor([len(q) + 2 for q, _ in pairs])[:, None]
-    ends = torch.tensor([len(q) + 2 + len(p) for q, p in pairs])[:, None]
-    return ids, mask, (places >= begins) & (places < ends)
+    groups: list[list[int]] = []
+    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if groups and (len(groups[-1]) + 1) * lengths[groups[-1][0]] <= most:
+            groups[-1].append(i)
+        else:
+            groups.append([i])
+    return groups
 
 
 def pack(sentences: Sequence[Sequence[int]], most: int) -> list[list[int]]:
@@ -114,7 +115,7 @@ class Answers:
                 row.append(b)
                 place.append(len(start) + n)
                 target.append(token)
-        ids, mask = pad(rows, words.pad)
+        ids, mask = pad_rows(rows, words.pad)
         prefix = torch.tensor([len(question) + 2 for question in asked])
         return Answers(
             ids, mask, prefix, torch.tensor(row), torch.tensor(place), torch.tensor(target)

@@ -8,12 +8,13 @@ from typing import Any, TypeVar
 import torch
 from transformers import AutoTokenizer
 
+from armt_core.config import ArmtConfig
 from armt_core.errors import ModelError
 from armt_core.model import ArmtModel
 from training import checkpoints
 from training.data import files
 from training.data.articles import Article, articles_of
-from training.fresh import has_fresh_memory, start_near_text
+from training.fresh import align, has_fresh_memory, spread
 from training.objectives.asking import Asking, AskingSettings
 from training.objectives.babilong import Babilong, Lengths
 from training.objectives.base import Objective
@@ -29,42 +30,41 @@ def train_folder(
 ) -> ArmtModel:
     """Trains by the recipe file and leaves the checkpoint in `output`.
 
-    start: a model folder, or the output of another training whose weights to begin from (its
-    own model folder is then found there). An unfinished training in `output` goes on.
+    start: a model folder, or the output of another training whose weights to begin from. An
+    unfinished training in `output` goes on. A memory that nothing was taught yet is started by
+    `training.fresh`, unless the recipe empties it in every batch.
     """
-    model, words, folder = open_start(start)
-    output.mkdir(parents=True, exist_ok=True)
-    (output / _STARTED_FROM).write_text(str(folder.resolve()), encoding="utf-8")
-    return train(model, load_recipe(recipe), objectives_over(data, words), output, minutes)
+    chosen = load_recipe(recipe)
+    goes_on = checkpoints.exists(output)
+    model, words = open_start(output if goes_on else start)
+    if not goes_on:
+        if chosen.emptied < 1 and has_fresh_memory(model):
+            spread(model)
+            align(model, words, Texts(files.books(data, "train"), words))
+        model.config.save_pretrained(output / _MODEL)
+        words.tokenizer.save_pretrained(output / _MODEL)
+    return train(model, chosen, objectives_over(data, words), output, minutes)
 
 
-_STARTED_FROM = "started_from.txt"
+#: In the output of a training: configuration and tokenizer of what is trained.
+_MODEL = "model"
 T = TypeVar("T")
 
 
-def open_start(start: Path) -> tuple[ArmtModel, Words, Path]:
-    """The float32 weights of a model folder or of a training, its vocabulary, and the folder
-    of which configuration and tokenizer are."""
-    state = None
-    folder = start
-    if not (start / "config.json").is_file():
-        state = checkpoints.load(start)
-        if state is None:
-            raise ModelError(f"{start} is neither a model folder nor the output of a training.")
-        folder = Path((start / _STARTED_FROM).read_text(encoding="utf-8"))
-    # A model that does not read spans yet gets a fresh head for them.
-    model = ArmtModel.from_pretrained(
-        folder, dtype=torch.float32, local_files_only=True, reads_spans=True
-    )
-    if state is not None:
-        missing, unknown = model.load_state_dict(state["model"], strict=False)
-        if unknown or any(not name.startswith("span.") for name in missing):
-            raise ModelError(f"{start} is the training of another model than {folder}.")
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    if has_fresh_memory(model):
-        start_near_text(model, tokenizer)
-    words = Words.of(tokenizer)
-    return model, words, folder
+def open_start(start: Path) -> tuple[ArmtModel, Words]:
+    """The float32 weights of a model folder or of a training, and its vocabulary."""
+    if (start / "config.json").is_file():
+        # A model that does not read spans yet gets a fresh head for them.
+        model = ArmtModel.from_pretrained(
+            start, dtype=torch.float32, local_files_only=True, reads_spans=True
+        )
+        return model, Words.of(AutoTokenizer.from_pretrained(start, local_files_only=True))
+    state, folder = checkpoints.load(start), start / _MODEL
+    if state is None or not (folder / "config.json").is_file():
+        raise ModelError(f"{start} is neither a model folder nor the output of a training.")
+    model = ArmtModel(ArmtConfig.from_pretrained(folder, local_files_only=True))
+    model.load_state_dict(state["model"])
+    return model, Words.of(AutoTokenizer.from_pretrained(folder, local_files_only=True))
 
 
 def objectives_over(data: Path, words: Words) -> Objectives:
@@ -101,9 +101,14 @@ def objectives_over(data: Path, words: Words) -> Objectives:
     makers = {"babilong": babilong, "recall": recall, "asking": asking}
 
     def of_stage(stage: Stage) -> Mapping[str, Objective]:
-        if unknown := sorted(set(stage.settings) - set(makers)):
-            raise RecipeError(f"Unknown objectives {unknown}; known are {sorted(makers)}.")
-        return {name: makers[name](settings) for name, settings in stage.settings.items()}
+        found = {}
+        for name, given in stage.settings.items():
+            settings = dict(given)
+            kind = settings.pop("objective", name)
+            if kind not in makers:
+                raise RecipeError(f"Unknown objective {kind!r}; known are {sorted(makers)}.")
+            found[name] = makers[kind](settings)
+        return found
 
     return of_stage
 

@@ -120,6 +120,9 @@ def _optimizer(model: ArmtModel, recipe: Recipe) -> torch.optim.Optimizer:
     """AdamW with two rates; biases and norms are not decayed."""
     groups: dict[tuple[float, float], list[Tensor]] = {}
     for name, weight in model.named_parameters():
+        weight.requires_grad_(not any(part in name for part in recipe.frozen))
+        if not weight.requires_grad:
+            continue
         fresh = any(part in name for part in _FRESH) and "decoder" not in name
         rate = recipe.fresh_learning_rate if fresh else recipe.learning_rate
         decay = recipe.weight_decay if weight.ndim > 1 else 0.0

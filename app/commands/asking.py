@@ -4,7 +4,8 @@ import argparse
 import dataclasses
 import json
 import sys
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, get_args
 
 from app.commands.output import (
     answer_json,
@@ -14,7 +15,7 @@ from app.commands.output import (
     print_json,
     utf8_lines,
 )
-from app.results import Answer
+from app.results import Answer, Part
 from armt_core.errors import RecollectError, UsageError
 from storage.library import Library
 
@@ -31,6 +32,7 @@ def add_commands(commands: "argparse._SubParsersAction[Any]", common: Any) -> No
     ask.add_argument(
         "-k", type=int, default=5, metavar="N", help="passages read for an answer (default: 5)"
     )
+    _without_option(ask, get_args(Part))
     ask.set_defaults(run=run_ask)
 
     search = commands.add_parser("search", parents=[common], help="the best passages")
@@ -40,7 +42,19 @@ def add_commands(commands: "argparse._SubParsersAction[Any]", common: Any) -> No
         "-k", type=int, default=10, metavar="N", help="passages to list (default: 10)"
     )
     search.add_argument("--method", choices=("hybrid", "words", "vectors"), default="hybrid")
+    _without_option(search, ("memory-vectors",))
     search.set_defaults(run=run_search)
+
+
+def _without_option(parser: argparse.ArgumentParser, parts: Sequence[str]) -> None:
+    parser.add_argument(
+        "--without",
+        action="append",
+        choices=parts,
+        default=[],
+        metavar="PART",
+        help=f"leave a part out, to see what it adds: {', '.join(parts)}; again for more",
+    )
 
 
 def _scope_options(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +74,7 @@ def run_ask(options: argparse.Namespace) -> int:
     from app.answering import Answerer
 
     with Library(options.library) as library:
-        answerer = Answerer.open(library, options.model)
+        answerer = Answerer.open(library, options.model, options.without)
         defaults = {
             "documents": options.document,
             "as_of_page": options.as_of_page,
@@ -136,11 +150,11 @@ def _check_types(request: dict[str, Any]) -> None:
             raise UsageError(f"{name!r} has the wrong type: {request.get(name)!r}.")
 
 
-def _show(answer: Answer, as_json: bool, trained_memory: bool) -> None:
+def _show(answer: Answer, as_json: bool, asks_memory: bool) -> None:
     if as_json:
         print_json(answer_json(answer))
     else:
-        print_answer(answer, trained_memory)
+        print_answer(answer, asks_memory)
 
 
 def run_search(options: argparse.Namespace) -> int:
@@ -148,7 +162,7 @@ def run_search(options: argparse.Namespace) -> int:
     from app.answering import Answerer
 
     with Library(options.library) as library:
-        answerer = Answerer.open(library, options.model)
+        answerer = Answerer.open(library, options.model, options.without)
         found = answerer.search(
             options.question,
             documents=options.document,

@@ -56,11 +56,11 @@ def place(item: Citation | FoundPassage) -> str:
     return f"{item.title}, page {label}"
 
 
-def print_answer(answer: Answer, trained_memory: bool) -> None:
-    """An answer for people."""
+def print_answer(answer: Answer, asks_memory: bool) -> None:
+    """An answer for people. asks_memory: memory alone was asked too."""
     if answer.found and answer.answer is not None:
         print(answer.answer)
-        print()
+        print("" if answer.citations else "    from memory alone, no passage says so")
         for number, citation in enumerate(answer.citations, 1):
             quote = " ".join(citation.quote.split())
             print(f"[{number}] {place(citation)} ({citation.score:.0%})")
@@ -74,5 +74,5 @@ def print_answer(answer: Answer, trained_memory: bool) -> None:
     if answer.memory_answer is not None:
         confidence = answer.memory_answer.confidence
         print(f"\nFrom memory alone ({confidence:.2f}): {answer.memory_answer.text}")
-    elif not trained_memory:
-        print("\nFrom memory alone: nothing. The memory of this model is not trained yet.")
+    elif asks_memory:
+        print("\nFrom memory alone: nothing.")

@@ -44,6 +44,12 @@ def answer_html(answer: Answer) -> str:
             + (f"<p>The nearest passages, in case they help:</p>{nearest}" if nearest else "")
             + "</div>"
         )
+    if answer.source == "memory":
+        return (
+            f'<div class="answer"><p class="verdict">{escape(answer.answer)}</p>'
+            f'<p class="confidence">From memory alone, no passage says so · confidence '
+            f"{answer.confidence:.0%}</p></div>"
+        )
     quotes = "".join(_quote_html(n, c) for n, c in enumerate(answer.citations, 1))
     return (
         f'<div class="answer"><p class="verdict">{escape(answer.answer)}</p>'
@@ -60,12 +66,12 @@ def _quote_html(number: int, citation: Citation) -> str:
     )
 
 
-def memory_html(answer: Answer | None, trained: bool, titles: dict[str, str]) -> str:
-    """What memory alone says, apart from what passages say."""
-    if not trained:
+def memory_html(answer: Answer | None, answers: bool, titles: dict[str, str]) -> str:
+    """What memory alone says, apart from what passages say. answers: it is asked at all."""
+    if not answers:
         text = (
-            "This model's memory is not trained yet: it is written and kept while reading, but it "
-            "answers nothing by itself, and answers are the same with it and without."
+            "This model gives no answers from memory alone. Memory helps it to find and to read "
+            "the passages; ask with an emptied memory to see the difference."
         )
         return f'<p class="memory">{text}</p>'
     if answer is None:

@@ -7,15 +7,18 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
 from armt_core.memory import MemoryState
 from armt_core.model import ArmtModel
+from armt_core.padding import pad_rows
 from training.data.files import BabiQuestion
 from training.depth import read_documents
+from training.evaluation.metrics import with_interval
 from training.objectives.babilong import hide
-from training.rows import Words, pad
+from training.rows import Words
 from training.text import Texts
 
 
@@ -30,6 +33,14 @@ class BabilongRow:
     final: float
     empty: float
     constant: float
+
+    columns: ClassVar = ("task", "segments", "n", "memory", "emptied", "best constant")
+
+    def cells(self) -> tuple[str, ...]:
+        """What stands under `columns`."""
+        final, empty = with_interval(self.final, self.n), with_interval(self.empty, self.n)
+        constant = f"{self.constant:.0%}"
+        return f"qa{self.task}", str(self.segments), str(self.n), final, empty, constant
 
 
 @torch.inference_mode()
@@ -74,10 +85,8 @@ def _say(
     # The answer follows the question without a gap, so rows of one length go together.
     for length in sorted({len(row) for row in rows}):
         which = [i for i, row in enumerate(rows) if len(row) == length]
-        ids, _ = pad([rows[i] for i in which])
-        state = None
-        if memory is not None:
-            state = MemoryState.stack([memory.select(i) for i in which])
+        ids, _ = pad_rows([rows[i] for i in which])
+        state = None if memory is None else memory.take(which)
         new = model.generate(ids.to(model.device), memory=state, max_new_tokens=8)
         for i, text in zip(
             which, words.tokenizer.batch_decode(new, skip_special_tokens=True), strict=True

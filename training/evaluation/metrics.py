@@ -1,11 +1,13 @@
-"""Measures of answers: exact match and F1 as in SQuAD, intervals, and the area under a curve.
+"""Measures of answers: exact match and F1 as in SQuAD, intervals, ranking, and calibration.
 
-Sources: Rajpurkar et al., arXiv 1606.05250 (EM, F1); Wilson 1927 (the interval).
+Sources: Rajpurkar et al., arXiv 1606.05250 (EM, F1); Wilson 1927 (the interval); Guo et al.
+2017, arXiv 1706.04599 (the calibration error).
 """
 
 import math
 import re
 import string
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 
@@ -49,6 +51,12 @@ def wilson(share: float, n: int) -> tuple[float, float]:
     return max(0.0, middle - reach), min(1.0, middle + reach)
 
 
+def with_interval(share: float, n: int) -> str:
+    """For people: a share of n in percent, with its 95 % interval."""
+    low, high = wilson(share, n)
+    return f"{share:.1%} ({low:.0%} to {high:.0%})"
+
+
 def auroc(positive: Sequence[float], negative: Sequence[float]) -> float:
     """The chance that a positive scores above a negative, ties counted half."""
     if not positive or not negative:
@@ -64,3 +72,22 @@ def auroc(positive: Sequence[float], negative: Sequence[float]) -> float:
         at = end
     n = len(positive)
     return (ranks - n * (n + 1) / 2) / (n * len(negative))
+
+
+def calibration_error(confidences: Sequence[float], right: Sequence[bool], bins: int = 10) -> float:
+    """How far confidence is from being right, on average over answers; NaN for none.
+
+    The expected calibration error of Guo et al.: answers go into `bins` equal stretches
+    (a, b] of 0 to 1 by their confidence (0 itself into the first), and each stretch counts,
+    by its share of the answers, the distance between its mean confidence and its share right.
+    Raises ValueError for a confidence outside 0 to 1.
+    """
+    if not all(0 <= confidence <= 1 for confidence in confidences):
+        raise ValueError("A confidence must lie between 0 and 1.")
+    if not confidences:
+        return math.nan
+    ends = [(i + 1) / bins for i in range(bins)]
+    gaps = [0.0] * bins  # confidence minus right, summed: of n answers, n times the distance
+    for confidence, hit in zip(confidences, right, strict=True):
+        gaps[bisect_left(ends, confidence)] += confidence - hit
+    return sum(map(abs, gaps)) / len(confidences)

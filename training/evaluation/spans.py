@@ -5,6 +5,7 @@ Axes: B rows, T tokens.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -14,7 +15,7 @@ from armt_core.spans import best_span
 from training.data.articles import Article, Passage, passages_of
 from training.data.files import Question
 from training.depth import read_documents
-from training.evaluation.metrics import auroc, exact_match, f1
+from training.evaluation.metrics import auroc, exact_match, f1, with_interval
 from training.rows import Words, beside
 
 
@@ -31,6 +32,16 @@ class SpanRow:
     overlap: float
     mixed: float
     roc: float
+
+    columns: ClassVar = (
+        "spans, memory", "n", "EM", "F1", "F1 with unanswerable 1:1", "AUROC of not found",
+    )  # fmt: skip
+
+    def cells(self) -> tuple[str, ...]:
+        """What stands under `columns`."""
+        n = f"{self.answerable} + {self.unanswerable}"
+        exact, overlap = with_interval(self.exact, self.answerable), f"{self.overlap:.1%}"
+        return self.memory, n, exact, overlap, f"{self.mixed:.1%}", f"{self.roc:.3f}"
 
 
 @torch.inference_mode()

@@ -1,18 +1,32 @@
 """The tables of `python -m training evaluate`, as numbers and as Markdown."""
 
 import dataclasses
-from collections.abc import Sequence
+import logging
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from armt_core.model import ArmtModel
 from training.data import files
-from training.data.articles import articles_of
+from training.data.articles import Article, articles_of
 from training.evaluation.babilong import BabilongRow, babilong
-from training.evaluation.metrics import wilson
+from training.evaluation.recall import RecallRow, recall
+from training.evaluation.retrieval import RetrievalRow, retrieval
 from training.evaluation.spans import SpanRow, spans
 from training.rows import Words
 from training.text import Texts
+
+log = logging.getLogger(__name__)
+
+Row = BabilongRow | SpanRow | RecallRow | RetrievalRow
+#: What a row of each table is, in the order in which they are made.
+ROWS: dict[str, type[Row]] = {
+    "babilong": BabilongRow,
+    "spans": SpanRow,
+    "recall": RecallRow,
+    "retrieval": RetrievalRow,
+}
 
 
 def evaluate(
@@ -23,51 +37,55 @@ def evaluate(
     segments: Sequence[int] = (1, 4, 16),
     n: int = 100,
     questions: int = 500,
+    original: tuple[ArmtModel, Words] | None = None,
+    only: Sequence[str] = tuple(ROWS),
 ) -> dict[str, Any]:
-    """Every table, on what was kept apart from training. n: stories of a task at a length;
-    questions: of each kind for the spans. Rows are plain dictionaries."""
+    """The tables named in `only`, on what was kept apart from training. n: stories of a task at
+    a length, and documents for recall; questions: of each kind for the spans; original: as in
+    `retrieval`. Rows are plain dictionaries."""
     model.eval()
-    texts = Texts(files.books(data, "dev"), words)
-    rows = [
-        babilong(model, words, files.babi(data, task, "dev"), texts, task, count, n)
-        for task in tasks
-        for count in segments
-    ]
-    articles = articles_of(files.questions(data, "squad-articles", "dev"))
-    read = [spans(model, words, articles, questions, memory) for memory in (True, False)]
-    return {
-        "babilong": [dataclasses.asdict(row) for row in rows],
-        "spans": [dataclasses.asdict(row) for row in read],
+    if original is not None:
+        original[0].eval()
+
+    def articles() -> list[Article]:
+        return articles_of(files.questions(data, "squad-articles", "dev"))
+
+    def of_babilong() -> list[BabilongRow]:
+        texts = Texts(files.books(data, "dev"), words)
+        return [
+            babilong(model, words, files.babi(data, task, "dev"), texts, task, count, n)
+            for task in tasks
+            for count in segments
+        ]
+
+    def of_spans() -> list[SpanRow]:
+        read = articles()
+        return [spans(model, words, read, questions, memory) for memory in (True, False)]
+
+    def of_recall() -> list[RecallRow]:
+        texts = Texts(files.books(data, "dev") + files.documents(data, "dev"), words)
+        return recall(model, words, texts, n)
+
+    makers: dict[str, Callable[[], Sequence[Row]]] = {
+        "babilong": of_babilong,
+        "spans": of_spans,
+        "recall": of_recall,
+        "retrieval": lambda: retrieval(model, words, articles(), original),
     }
+    tables = {}
+    for name in ROWS:
+        if name in only:
+            start = time.perf_counter()
+            tables[name] = [dataclasses.asdict(row) for row in makers[name]()]
+            log.info("%s took %.0f s", name, time.perf_counter() - start)
+    return tables
 
 
 def markdown(tables: dict[str, Any]) -> str:
     """The tables for people; shares in percent, with 95 % intervals."""
-    lines = [
-        "| task | segments | n | memory | emptied | best constant |",
-        "|---|---|---|---|---|---|",
-    ]
-    for values in tables["babilong"]:
-        row = BabilongRow(**values)
-        lines.append(
-            f"| qa{row.task} | {row.segments} | {row.n} | {_share(row.final, row.n)} | "
-            f"{_share(row.empty, row.n)} | {row.constant:.0%} |"
-        )
-    lines += [
-        "",
-        "| spans, memory | n | EM | F1 | F1 with unanswerable 1:1 | AUROC of not found |",
-        "|---|---|---|---|---|---|",
-    ]
-    for values in tables["spans"]:
-        span = SpanRow(**values)
-        lines.append(
-            f"| {span.memory} | {span.answerable} + {span.unanswerable} | "
-            f"{_share(span.exact, span.answerable)} | {span.overlap:.1%} | {span.mixed:.1%} | "
-            f"{span.roc:.3f} |"
-        )
-    return "\n".join(lines)
-
-
-def _share(share: float, n: int) -> str:
-    low, high = wilson(share, n)
-    return f"{share:.1%} ({low:.0%} to {high:.0%})"
+    parts = []
+    for name, rows in tables.items():
+        kind = ROWS[name]
+        lines = [kind.columns, ["---"] * len(kind.columns), *(kind(**row).cells() for row in rows)]
+        parts.append("\n".join(f"| {' | '.join(cells)} |" for cells in lines))
+    return "\n\n".join(parts)

@@ -18,12 +18,15 @@ from torch.nn import functional
 
 from armt_core.memory import MemoryState
 from armt_core.model import ArmtModel
+from armt_core.padding import pad_rows, pad_segments
 from armt_core.pooling import mean_pool
-from armt_core.reading import pad_segments
 from training.data.articles import Article, Passage, passages_of
 from training.depth import read_to_learn
 from training.objectives.base import Learned, Objective
-from training.rows import Answers, Words, beside
+from training.rows import Answers, Words, alike, beside
+
+#: Tokens of rows that go through the model together; more would only be slower on a CPU.
+_TOGETHER = 2048
 
 #: Of the cosines in the contrastive loss, as all-MiniLM-L6-v2 was trained with.
 TEMPERATURE = 0.05
@@ -73,30 +76,48 @@ class Asking(Objective):
     def learn(self, model: ArmtModel, draw: random.Random, empty: bool) -> Learned:
         size, device = self.settings, model.device
         documents, put = self._draw(draw, model.config.segment_tokens - 2)
-        ids, mask = pad_segments(
-            [[self.words.segment(p.tokens) for p in document] for document in documents],
-            self.words.pad,
-        )
-        ids, mask = ids.to(device), mask.to(device)
-        memory: MemoryState | None
-        if empty:  # each passage by itself
-            flat = mask.flatten(0, 1)
-            out, _ = model.run(ids.flatten(0, 1), flat)
-            hidden, memory = list(out.view(*ids.shape, -1).unbind(1)), None
-        else:
-            hidden, memory = read_to_learn(model, ids, mask, size.depth, size.recompute)
-        vectors = torch.stack(
-            [mean_pool(h, mask[:, s]) for s, h in enumerate(hidden)], dim=1
-        )  # (B, S, D)
+        segments = [[self.words.segment(p.tokens) for p in document] for document in documents]
+        memory: MemoryState | None = None
+        vectors: Tensor | None = None  # (P, D), of all passages, as in `segments`
+        if not empty:
+            ids, mask = (t.to(device) for t in pad_segments(segments, self.words.pad))
+            read, memory = read_to_learn(model, ids, mask, size.depth, size.recompute)
+            pooled = [mean_pool(h, mask[:, s]) for s, h in enumerate(read)]
+            vectors = torch.stack(pooled, dim=1)[mask.any(-1)]
+        elif size.ranks:  # each passage by itself
+            vectors = self._alone(model, [row for document in segments for row in document])
 
-        asked = self._ask(model, put, documents, memory)
         spans, figures = self._spans(model, put, documents, memory, draw)
-        ranks, first = self._ranks(asked[1], put, vectors, mask.any(-1))
-        loss = size.spans * spans + size.ranks * ranks + size.says * asked[0]
-        figures |= {"spans": float(spans.detach()), "ranks": float(ranks.detach())}
-        figures |= {"says": float(asked[0].detach()), "first": first, "said": asked[2]}
+        loss = size.spans * spans
+        figures["spans"] = float(spans.detach())
+        if size.says or size.ranks:
+            hidden, answers = self._ask(model, put, documents, memory)
+        if size.says:
+            says, right = answers.loss(model, hidden)
+            loss = loss + size.says * says
+            told = [i for i, q in enumerate(put) if self._said(q, documents)]
+            figures["says"] = float(says.detach())
+            figures["said"] = float(right[told].float().mean()) if told else 0.0
+        if size.ranks and vectors is not None:
+            asked = torch.arange(hidden.shape[1], device=device) < answers.prefix[:, None]
+            queries = mean_pool(hidden, asked)
+            ranks, first = self._ranks(queries, put, vectors, [len(d) for d in documents])
+            loss = loss + size.ranks * ranks
+            figures |= {"ranks": float(ranks.detach()), "first": first}
         kind = "empty " if empty else ""
         return Learned(loss, {f"{kind}{name}": value for name, value in figures.items()})
+
+    def _alone(self, model: ArmtModel, rows: list[list[int]]) -> Tensor:
+        """The vectors (P, D) of P passages, each read with an empty memory."""
+        groups = alike([len(row) for row in rows], _TOGETHER)
+        vectors = []
+        for group in groups:
+            ids, mask = (
+                t.to(model.device) for t in pad_rows([rows[i] for i in group], self.words.pad)
+            )
+            vectors.append(mean_pool(model.run(ids, mask)[0], mask))
+        order = torch.tensor([i for group in groups for i in group], device=model.device)
+        return torch.cat(vectors)[order.argsort()]
 
     def _draw(self, draw: random.Random, most: int) -> tuple[list[list[Passage]], list[Put]]:
         """B documents as passages, and Q questions of each, those of a document together."""
@@ -145,26 +166,24 @@ class Asking(Objective):
             for ids, (_, passage, span) in zip(tokens, kept, strict=True)
         ]
 
+    def _said(self, q: Put, documents: list[list[Passage]]) -> list[int]:
+        """The tokens of the answer that memory is to say; none if it is long or there is none."""
+        if q.span is None or q.span[1] - q.span[0] >= self.settings.longest:
+            return []
+        return list(documents[q.document][q.passage].tokens[q.span[0] : q.span[1] + 1])
+
     def _ask(
         self,
         model: ArmtModel,
         put: list[Put],
         documents: list[list[Passage]],
         memory: MemoryState | None,
-    ) -> tuple[Tensor, Tensor, float]:
-        """Loss of the answers from memory, vectors of the questions (B Q, D), share said right."""
-        said = []
-        for q in put:
-            passage = documents[q.document][q.passage]
-            short = q.span is not None and q.span[1] - q.span[0] < self.settings.longest
-            said.append(list(passage.tokens[q.span[0] : q.span[1] + 1]) if short and q.span else [])
+    ) -> tuple[Tensor, Answers]:
+        """Hidden states (B Q, T, D) of the questions with their answers after them, and these."""
+        said = [self._said(q, documents) for q in put]
         answers = Answers.of(self.words, [q.tokens for q in put], said).to(model.device)
         hidden, _ = model.run(answers.ids, answers.mask, memory, prefix=answers.prefix)
-        asked = torch.arange(hidden.shape[1], device=hidden.device) < answers.prefix[:, None]
-        loss, right = answers.loss(model, hidden)
-        told = torch.tensor([bool(s) for s in said], device=hidden.device)
-        share = float(right[told].float().mean()) if bool(told.any()) else 0.0
-        return loss, mean_pool(hidden, asked), share
+        return hidden, answers
 
     def _spans(
         self,
@@ -175,7 +194,7 @@ class Asking(Objective):
         draw: random.Random,
     ) -> tuple[Tensor, dict[str, float]]:
         """Cross-entropy of first and last token; a passage elsewhere answers with [CLS]."""
-        passages, firsts, lasts = [], [], []
+        passages, wanted = [], []
         for q in put:
             document, passage, span = documents[q.document], q.passage, q.span
             if span is not None and draw.random() < self.settings.elsewhere:
@@ -185,36 +204,43 @@ class Asking(Objective):
                     passage, span = draw.choice(others), None
             before = len(q.tokens) + 2
             passages.append(document[passage].tokens)
-            firsts.append(before + span[0] if span else 0)
-            lasts.append(before + span[1] if span else 0)
-        laid = beside(self.words, [q.tokens for q in put], passages)
-        ids, mask, inside = (t.to(model.device) for t in laid)
-        hidden, _ = model.run(ids, mask, memory)
-        assert model.span is not None
-        first, last = model.span(hidden, inside)
-        wanted = torch.tensor([firsts, lasts], device=ids.device)
-        loss = functional.cross_entropy(first, wanted[0]) + functional.cross_entropy(
-            last, wanted[1]
-        )
-        exact = (first.argmax(-1) == wanted[0]) & (last.argmax(-1) == wanted[1])
-        answerable = wanted[0] > 0
-        figures = {"exact": float(exact[answerable].float().mean())} if answerable.any() else {}
-        if not bool(answerable.all()):
-            figures["refused"] = float(exact[~answerable].float().mean())
-        return loss / 2, figures
+            wanted.append((before + span[0], before + span[1]) if span else (0, 0))
+        lengths = [len(q.tokens) + len(p) for q, p in zip(put, passages, strict=True)]
+        loss = torch.zeros((), device=model.device)
+        right = {True: [0, 0], False: [0, 0]}  # answerable or not: how many, how many right
+        for group in alike(lengths, _TOGETHER):
+            state = None if memory is None else memory.take([put[i].document for i in group])
+            laid = beside(self.words, [put[i].tokens for i in group], [passages[i] for i in group])
+            ids, mask, inside = (t.to(model.device) for t in laid)
+            hidden, _ = model.run(ids, mask, state)
+            assert model.span is not None
+            first, last = model.span(hidden, inside)
+            ends = torch.tensor([wanted[i] for i in group], device=model.device).T
+            loss = loss + functional.cross_entropy(first, ends[0], reduction="sum")
+            loss = loss + functional.cross_entropy(last, ends[1], reduction="sum")
+            exact = ((first.argmax(-1) == ends[0]) & (last.argmax(-1) == ends[1])).tolist()
+            for i, hit in zip(group, exact, strict=True):
+                counts = right[wanted[i][0] > 0]
+                counts[0], counts[1] = counts[0] + 1, counts[1] + hit
+        names = {True: "exact", False: "refused"}
+        figures = {names[kind]: hit / n for kind, (n, hit) in right.items() if n}
+        return loss / (2 * len(put)), figures
 
     def _ranks(
-        self, queries: Tensor, put: list[Put], vectors: Tensor, there: Tensor
+        self, queries: Tensor, put: list[Put], vectors: Tensor, counts: list[int]
     ) -> tuple[Tensor, float]:
-        """Contrastive loss of the answerable questions against all passages of the batch."""
-        S = vectors.shape[1]
+        """Contrastive loss of the answerable questions against all passages of the batch.
+
+        queries: (B Q, D). vectors: (P, D), of the passages of each document in turn, of which
+        there are `counts`.
+        """
         answerable = [i for i, q in enumerate(put) if q.span is not None]
         if not answerable:
             return queries.sum() * 0, 0.0
-        cosines = queries[answerable] @ vectors.flatten(0, 1).T / TEMPERATURE  # (n, B S)
-        cosines = cosines.masked_fill(~there.flatten(), -torch.inf)
+        cosines = queries[answerable] @ vectors.T / TEMPERATURE  # (n, P)
+        starts = [0, *itertools.accumulate(counts)]
         wanted = torch.tensor(
-            [put[i].document * S + put[i].passage for i in answerable], device=cosines.device
+            [starts[put[i].document] + put[i].passage for i in answerable], device=cosines.device
         )
         first = float((cosines.argmax(-1) == wanted).float().mean())
         return functional.cross_entropy(cosines, wanted), first

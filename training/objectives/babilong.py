@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from armt_core.model import ArmtModel
-from armt_core.reading import pad_segments
+from armt_core.padding import pad_segments
 from training.data.files import BabiQuestion
 from training.depth import read_to_learn
 from training.objectives.base import Learned, Objective

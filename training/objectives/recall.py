@@ -1,19 +1,22 @@
 """Masked words of an earlier segment, filled in from memory: dense practice in holding text.
 
-Axes: B documents, S segments, T tokens, N masked tokens.
+Axes: B documents, S segments, T tokens, N masked tokens, V vocabulary.
 """
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 from torch.nn import functional
 
+from armt_core.memory import MemoryState
 from armt_core.model import ArmtModel
-from armt_core.reading import pad_segments
+from armt_core.padding import pad_rows, pad_segments
 from training.depth import read_to_learn
 from training.objectives.base import Learned, Objective
-from training.rows import Words, pack, pad
+from training.rows import Words, pack
 from training.text import Texts
 
 
@@ -43,26 +46,57 @@ class Recall(Objective):
         S, most = draw.choice(size.segments), draw.choice(size.segment_tokens)
         documents = [stretch(self.words, self.texts, S, most, draw) for _ in range(size.batch)]
         ago = draw.randrange(S)
-        holed, row, place, target = [], [], [], []
-        for b, document in enumerate(documents):
-            tokens = document[-1 - ago]
-            gaps = whole_words(self.words, tokens, size.masked, draw)
-            holed.append([self.words.mask if i in gaps else t for i, t in enumerate(tokens)])
-            row += [b] * len(gaps)
-            place += gaps
-            target += [tokens[i] for i in gaps]
+        again = [document[-1 - ago] for document in documents]
+        holes = Holes.of(self.words, again, size.masked, draw).to(device)
         memory = None
         if not empty:
             ids, mask = (t.to(device) for t in pad_segments(documents, self.words.pad))
             _, memory = read_to_learn(model, ids, mask, size.depth, size.recompute)
-        ids, mask = (t.to(device) for t in pad(holed, self.words.pad))
-        hidden, _ = model.run(ids, mask, memory)
-        picked = hidden[torch.tensor(row, device=device), torch.tensor(place, device=device)]
-        logits = model.adapter.logits(picked[None])[0].float()  # (N, V)
-        wanted = torch.tensor(target, device=device)
-        right = float((logits.argmax(-1) == wanted).float().mean())
+        logits = holes.logits(model, memory)
+        right = float((logits.argmax(-1) == holes.target).float().mean())
         kind = "empty" if empty else f"right {ago} ago"
-        return Learned(functional.cross_entropy(logits, wanted), {kind: right})
+        return Learned(functional.cross_entropy(logits, holes.target), {kind: right})
+
+
+@dataclass(frozen=True)
+class Holes:
+    """B segments with some of their words masked.
+
+    ids, mask: (B, T). row, place: (N,), where the masked tokens are, those of a segment
+    together; target: (N,), what they were.
+    """
+
+    ids: Tensor
+    mask: Tensor
+    row: Tensor
+    place: Tensor
+    target: Tensor
+
+    @staticmethod
+    def of(
+        words: Words, segments: Sequence[list[int]], share: float, draw: random.Random
+    ) -> "Holes":
+        """segments: their tokens. share: of the words of each, at least one."""
+        holed, row, place, target = [], [], [], []
+        for b, tokens in enumerate(segments):
+            gaps = whole_words(words, tokens, share, draw)
+            holed.append([words.mask if i in gaps else t for i, t in enumerate(tokens)])
+            row += [b] * len(gaps)
+            place += gaps
+            target += [tokens[i] for i in gaps]
+        return Holes(*pad_rows(holed, words.pad), *map(torch.tensor, (row, place, target)))
+
+    def to(self, device: torch.device) -> "Holes":
+        """The same on another device."""
+        return Holes(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+
+    def logits(self, model: ArmtModel, memory: MemoryState | None) -> Tensor:
+        """What the language-model head says at each hole: (N, V) float32.
+
+        memory: of the B documents, or of each B / its batch neighbours; None: an empty one.
+        """
+        hidden, _ = model.run(self.ids, self.mask, memory)
+        return model.adapter.logits(hidden[self.row, self.place][None])[0].float()
 
 
 def stretch(

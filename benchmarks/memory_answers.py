@@ -1,0 +1,81 @@
+"""How often an answer from memory alone is right, by what the model says of it.
+
+Stories of bAbI hidden in books and articles, all kept apart from training, are read; their
+questions are answered from memory. Used by `python -m benchmarks.calibrate`.
+"""
+
+import random
+from pathlib import Path
+
+import torch
+
+from app.support import MemoryCalibration
+from armt_core.document_model import DocumentModel
+from armt_core.memory import MemoryState
+from benchmarks.articles import kept_apart
+from benchmarks.fitting import logistic, threshold
+from training.data import files
+from training.depth import read_documents
+from training.evaluation.metrics import auroc, calibration_error, exact_match
+from training.objectives.babilong import hide
+from training.rows import Words
+from training.text import Texts
+
+TASKS, SEGMENTS, STORIES, QUESTIONS = (1, 4, 5), (1, 4), 40, 160
+
+
+def memory_calibration(
+    model: DocumentModel, data: Path
+) -> tuple[dict[str, float], dict[str, float | int]]:
+    """What answering.json says of memory, and how well that holds (fitted on one half of the
+    answers, reported on the other)."""
+    answers = _stories(model, data) + _articles(model, data)
+    random.Random(0).shuffle(answers)
+    fitted, held_out = answers[::2], answers[1::2]
+    rows = torch.tensor([[_logit(raw)] for raw, _ in fitted], dtype=torch.float64)
+    right = torch.tensor([float(hit) for _, hit in fitted], dtype=torch.float64)
+    (slope,), bias = logistic(rows, right)
+    free = MemoryCalibration(slope, bias, 0.0)
+    line = threshold([(True, hit, free.confidence(raw)) for raw, hit in fitted])
+    told = [(free.confidence(raw), hit) for raw, hit in held_out]
+    return {"slope": round(slope, 4), "bias": round(bias, 4), "threshold": round(line, 4)}, {
+        "n": len(told),
+        "right": sum(hit for _, hit in told) / len(told),
+        "auroc": auroc([c for c, hit in told if hit], [c for c, hit in told if not hit]),
+        "calibration_error": calibration_error([c for c, _ in told], [hit for _, hit in told]),
+    }
+
+
+def _logit(raw: float) -> float:
+    raw = min(max(raw, 1e-6), 1 - 1e-6)
+    return float(torch.logit(torch.tensor(raw, dtype=torch.float64)))
+
+
+def _stories(model: DocumentModel, data: Path) -> list[tuple[float, bool]]:
+    """Raw confidence of each answer, and whether it is right."""
+    words, draw, answers = Words.of(model.tokenizer), random.Random(0), []
+    texts = Texts(files.books(data, "dev"), words)
+    for task in TASKS:
+        for question in draw.sample(files.babi(data, task, "dev"), STORIES):
+            length = draw.choice(SEGMENTS)
+            story = hide(words, question.facts, texts, length, model.text_tokens, draw)
+            memory = read_documents(model.model, [[words.segment(s) for s in story]], words.pad)
+            said, raw = model.answer(question.question, memory)
+            answers.append((raw, said.strip() == question.answer))
+    return answers
+
+
+def _articles(model: DocumentModel, data: Path) -> list[tuple[float, bool]]:
+    articles, questions = kept_apart(data / "qa" / "squad-articles.jsonl.gz", calibrates=True)
+    memories: dict[str, MemoryState] = {}
+    for title, paragraphs in articles.items():
+        memory = model.model.empty_memory()
+        for paragraph in paragraphs:
+            _, memory = model.read(paragraph, memory)
+        memories[title] = memory
+    answers = []
+    for question in questions[:QUESTIONS]:
+        said, raw = model.answer(question.question, memories[question.article])
+        right = bool(question.answers) and exact_match(said, question.answers) > 0
+        answers.append((raw, right))
+    return answers
