@@ -45,6 +45,7 @@ def minimum(loss: Callable[[Tensor], Tensor], size: int) -> Tensor:
 
 
 def matrix(rows: Sequence[Sequence[float]]) -> Tensor:
+    """Rows of numbers as (n, F) float64."""
     return torch.tensor(rows, dtype=torch.float64)
 
 

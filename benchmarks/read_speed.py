@@ -28,11 +28,12 @@ from armt_core.document_model import DocumentModel
 from armt_core.model import ArmtModel
 from armt_core.padding import pad_segments
 from armt_core.pooling import mean_pool
-from benchmarks.results import ROOT, machine, print_table, write_result
+from benchmarks.results import ROOT, print_table, write_result
 from ingest.cleaning import clean_document
 from ingest.parse import parse_file
 from ingest.passages import split_passages
 from ingest.settings import DEFAULT_MODEL, open_reader
+from training.stamp import machine
 
 DOCUMENT = ROOT / "examples" / "corpus" / "ellermouth-handbook.pdf"
 BATCHES = (1, 2, 4, 8, 16, 32)

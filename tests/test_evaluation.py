@@ -221,7 +221,8 @@ def test_a_training_is_evaluated_exported_and_opened_by_the_app(data, words, tmp
     assert {(r["documents"], r["ago"]) for r in tables["recall"]} == {(3, 1), (3, 8), (3, 64)}
     assert main([*told, "--only", "retrieval", "spans"]) == 0
     again = json.loads(result.read_text())
-    assert again["spans"] == tables["spans"] and set(again) == {"spans", "retrieval"}
+    assert again["spans"] == tables["spans"]
+    assert set(again) == {"machine", "date", "commit", "spans", "retrieval"}
     assert again["retrieval"] == [r for r in tables["retrieval"] if r["vectors"] != "original"]
 
     assert main(["export", str(run), str(tmp_path / "out"), "--answers-from-memory"]) == 0

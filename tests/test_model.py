@@ -258,7 +258,9 @@ def test_spread_memory_tokens_begin_as_their_stretch_of_the_text_which_does_not_
         placed = model.adapter.place(token[None, None], torch.tensor([[place]]))
         torch.testing.assert_close(seen[0][row, column], placed[0, 0])
     alone = model.run(ids[1:, :3], write=True)[1]
-    torch.testing.assert_close(memory.select(1).associations, alone.associations)
+    torch.testing.assert_close(
+        memory.select(1).associations, alone.associations, rtol=1e-4, atol=1e-4
+    )
 
 
 def test_wrong_memories_are_refused_by_name():

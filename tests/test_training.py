@@ -179,6 +179,24 @@ def test_the_data_folder_gives_stories_books_and_questions(tmp_path):
         files.books(tmp_path, "train")
 
 
+def test_books_of_collections_without_a_licence_are_left_out(tmp_path):
+    (tmp_path / "books").mkdir()
+    names = [f"book-{i}.txt" for i in range(20)]
+    with tarfile.open(tmp_path / "books" / "train.tar.xz", "w:xz") as archive:
+        for name in names:
+            path = tmp_path / name
+            path.write_text(f"This is {name}.")
+            archive.add(path, f"books/{name}")
+
+    def read() -> list[str]:
+        return files.books(tmp_path, "train") + files.books(tmp_path, "dev")
+
+    assert len(read()) == 20
+    rows = ["file\ttitle\tsource", 'book-3.txt\tA "b\tcomputationalstylistics/100_english_novels']
+    (tmp_path / "books" / "train-index.tsv").write_text("\n".join([*rows, "book-4.txt\tC\tx/y"]))
+    assert len(read()) == 19 and "This is book-3.txt." not in read()
+
+
 # Spans
 
 
@@ -280,7 +298,7 @@ def test_a_started_query_finds_the_memory_token_that_stood_at_its_place(started,
         key = dpfp(made[layer] @ started.associative.key[layer].T)
         hits = (query @ key.transpose(1, 2)).argmax(-1) == torch.arange(M)
         found.append(float(hits.float().mean()))
-    assert max(found) > 0.3  # by chance 1 in 16
+    assert max(found) > 2 / 16  # by chance 1 in 16
 
 
 def takewhile_long(texts: Texts, draw: random.Random, n: int) -> list[list[int]]:

@@ -111,9 +111,10 @@ def main(arguments: list[str] | None = None) -> int:
             from training.evaluation.tables import evaluate as tables_of
             from training.evaluation.tables import markdown
             from training.run import open_start
+            from training.stamp import stamp
 
             model, words = open_start(options.model)
-            original = open_start(options.original)[:2] if options.original else None
+            original = open_start(options.original) if options.original else None
             tables = tables_of(
                 model,
                 words,
@@ -125,7 +126,8 @@ def main(arguments: list[str] | None = None) -> int:
                 original,
                 options.only,
             )
-            options.output.write_text(json.dumps(tables, indent=2) + "\n", encoding="utf-8")
+            text = json.dumps({**stamp(), **tables}, indent=2)
+            options.output.write_text(text + "\n", encoding="utf-8")
             print(markdown(tables))
         elif options.command == "export":
             from training.export import export as export_model

@@ -3,6 +3,7 @@
 Its layout is that of `docs/training.md`; `python -m training fetch` makes one.
 """
 
+import csv
 import gzip
 import json
 import lzma
@@ -42,15 +43,34 @@ class Question:
 
 
 def books(data: Path, split: Split) -> list[str]:
-    """The text of each book of the split, in the order of their names."""
+    """The text of each book of the split, in the order of their names.
+
+    Left out are books of collections that state no licence, as books/train-index.tsv (where
+    there is one) names them in its column "source": weights that ship are not trained on them.
+    """
+    left_out = _without_licence(data / "books" / "train-index.tsv")
     with tarfile.open(_there(data / "books" / "train.tar.xz")) as archive:
         found = [
             (member.name, file.read().decode("utf-8"))
             for member in archive
             if member.isfile() and split_of(member.name) == split
+            if Path(member.name).name not in left_out
             if (file := archive.extractfile(member)) is not None
         ]
     return [text for _, text in sorted(found)]
+
+
+#: Collections of books that state no licence.
+_NO_LICENCE = {"computationalstylistics/100_english_novels"}
+
+
+def _without_licence(index: Path) -> set[str]:
+    """The files of such collections; none where there is no index."""
+    if not index.is_file():
+        return set()
+    with index.open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        return {row["file"] for row in rows if row["source"] in _NO_LICENCE}
 
 
 def documents(data: Path, split: Split) -> list[str]:
