@@ -30,13 +30,20 @@ class PackedLinear(nn.Module):
         return torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
 
 
+def can_pack() -> bool:
+    """Whether this torch and this processor have the kernels."""
+    if not torch.backends.mkldnn.is_available():
+        return False
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 def pack_linears(module: nn.Module) -> int:
     """Replaces the bfloat16 linear layers inside `module`; gives how many.
 
-    None where it would not help or cannot be done: on a GPU, in float32, or in a torch
-    built without oneDNN.
+    None where it would not help or cannot be done: on a GPU, in float32, in a torch built
+    without oneDNN, or on a processor whose bfloat16 products oneDNN does not make (no AVX-512).
     """
-    if not torch.backends.mkldnn.is_available():
+    if not can_pack():
         return 0
     packed = 0
     for parent in list(module.modules()):
