@@ -128,6 +128,11 @@ class DocumentModel:
         return mean_pool(hidden, mask).cpu().numpy()
 
     @property
+    def reads_memory(self) -> bool:
+        """Whether anything is ever read from memory: not while W_v is zero, as it starts."""
+        return bool(self.model.associative.value.any())
+
+    @property
     def reads_spans(self) -> bool:
         """Whether `read_beside` can be asked for answers in passages."""
         return self.model.span is not None

@@ -101,6 +101,23 @@ def test_ask_prints_the_answer_and_where_it_stands_for_people(run):
     assert lines[2].startswith("[1] island, page 2 (") and lines[3].strip() == PAGES[1]
 
 
+def test_ask_says_that_the_memory_is_untrained_while_it_is(run, reader):
+    _, out, _ = run("ask", QUESTION)
+    assert ("The memory of this model is not trained yet." in out) != reader.reads_memory
+
+
+def test_parts_are_left_out_by_name_and_others_are_wrong_usage(run):
+    code, out, _ = run(
+        "ask", "What is the capital of Mongolia?", "--json", "--without", "threshold"
+    )
+    assert code == 0 and json.loads(out)["found"]
+    code, out, _ = run("search", QUESTION, "--json", "--without", "memory-vectors")
+    assert code == 0 and json.loads(out)["passages"]
+    with pytest.raises(SystemExit) as wrong:
+        run("ask", QUESTION, "--without", "luck")
+    assert wrong.value.code == 2
+
+
 def test_the_options_of_ask_reach_the_answer(run):
     code, out, _ = run("ask", QUESTION, "--json", "--document", "island", "--as-of-page", "0")
     answer = json.loads(out)

@@ -86,7 +86,7 @@ def hostile_pieces() -> dict[str, str]:
         "not found": render.answer_html(
             answer(answer=None, found=False, citations=(), nearest=(cited,))
         ),
-        "memory": render.memory_html(answer(memory_answer=said), True, {"d1": HOSTILE}),
+        "memory": render.memory_html(answer(memory_answer=said), None, {"d1": HOSTILE}),
         "picture": render.page_image_html(b"png", cited),
         "text": render.page_text_html(Page(4, HOSTILE, HOSTILE * 3), cited, HOSTILE),
         "documents": render.documents_html(
@@ -138,13 +138,20 @@ def test_what_was_not_found_says_so_and_offers_the_nearest_three():
     assert "nearest passages" in html and "quote 2" in html and "quote 3" not in html
 
 
+def test_an_answer_from_memory_says_that_no_passage_says_so():
+    html = render.answer_html(answer(answer="<Bees>", citations=(), source="memory"))
+    assert "&lt;Bees&gt;" in html and "From memory alone, no passage says so" in html
+
+
 def test_what_memory_says_is_told_apart_from_what_passages_say():
-    assert "no answers from memory alone" in render.memory_html(None, False, {})
-    assert "no answers from memory alone" in render.memory_html(answer(), False, {})
-    assert render.memory_html(None, True, {}) == ""
-    assert "Memory alone has no answer." in render.memory_html(answer(), True, {})
+    for why in (render.UNTRAINED, render.NOT_ASKED):
+        assert why in render.memory_html(None, why, {})
+        assert why in render.memory_html(answer(), why, {})
+    assert "not trained yet" in render.UNTRAINED
+    assert render.memory_html(None, None, {}) == ""
+    assert "Memory alone has no answer." in render.memory_html(answer(), None, {})
     said = render.memory_html(
-        answer(memory_answer=MemoryAnswer("Bees.", 0.5, "d1")), True, {"d1": "Yearbook"}
+        answer(memory_answer=MemoryAnswer("Bees.", 0.5, "d1")), None, {"d1": "Yearbook"}
     )
     assert "Bees." in said and "“Yearbook” alone, no passage read · confidence 50%" in said
 

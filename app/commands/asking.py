@@ -5,7 +5,7 @@ import dataclasses
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from app.commands.output import (
     answer_json,
@@ -18,6 +18,9 @@ from app.commands.output import (
 from app.results import Answer, Part
 from armt_core.errors import RecollectError, UsageError
 from storage.library import Library
+
+if TYPE_CHECKING:  # it loads torch
+    from app.answering import Answerer
 
 _FIELDS = {"question", "documents", "as_of_page", "memory", "k"}
 
@@ -83,7 +86,7 @@ def run_ask(options: argparse.Namespace) -> int:
         }
         if options.question != "-":
             answer = answerer.ask(options.question, **defaults)
-            _show(answer, options.json, answerer.answers_from_memory)
+            _show(answer, options.json, answerer)
             return 0
         failed = False
         for line in utf8_lines(sys.stdin):
@@ -98,7 +101,7 @@ def run_ask(options: argparse.Namespace) -> int:
                 else:
                     print(f"error: {error}\n", flush=True)
             else:
-                _show(answer, options.json, answerer.answers_from_memory)
+                _show(answer, options.json, answerer)
                 if not options.json:
                     print(flush=True)
         return 1 if failed else 0
@@ -150,11 +153,11 @@ def _check_types(request: dict[str, Any]) -> None:
             raise UsageError(f"{name!r} has the wrong type: {request.get(name)!r}.")
 
 
-def _show(answer: Answer, as_json: bool, asks_memory: bool) -> None:
+def _show(answer: Answer, as_json: bool, answerer: "Answerer") -> None:
     if as_json:
         print_json(answer_json(answer))
     else:
-        print_answer(answer, asks_memory)
+        print_answer(answer, answerer)
 
 
 def run_search(options: argparse.Namespace) -> int:

@@ -5,10 +5,13 @@ import io
 import json
 import sys
 from collections.abc import Iterator
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from app.results import Answer, Citation, FoundPassage
 from armt_core.errors import AmbiguousName, RecollectError, UsageError
+
+if TYPE_CHECKING:  # it loads torch
+    from app.answering import Answerer
 
 
 def use_utf8() -> None:
@@ -56,8 +59,8 @@ def place(item: Citation | FoundPassage) -> str:
     return f"{item.title}, page {label}"
 
 
-def print_answer(answer: Answer, asks_memory: bool) -> None:
-    """An answer for people. asks_memory: memory alone was asked too."""
+def print_answer(answer: Answer, answerer: "Answerer") -> None:
+    """An answer for people. answerer: who gave it."""
     if answer.found and answer.answer is not None:
         print(answer.answer)
         print("" if answer.citations else "    from memory alone, no passage says so")
@@ -74,5 +77,7 @@ def print_answer(answer: Answer, asks_memory: bool) -> None:
     if answer.memory_answer is not None:
         confidence = answer.memory_answer.confidence
         print(f"\nFrom memory alone ({confidence:.2f}): {answer.memory_answer.text}")
-    elif asks_memory:
+    elif not answerer.model.reads_memory:
+        print("\nFrom memory alone: nothing. The memory of this model is not trained yet.")
+    elif answerer.answers_from_memory:
         print("\nFrom memory alone: nothing.")

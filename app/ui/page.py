@@ -18,7 +18,9 @@ FONTS = ("system-ui", "sans-serif")
 
 def build(service: Service) -> gr.Blocks:
     """The page over one service; `launch` it with `launch_settings()`."""
-    answers = service.answerer.answers_from_memory
+    answerer = service.answerer
+    unasked = render.NOT_ASKED if answerer.model.reads_memory else render.UNTRAINED
+    said_of_memory = None if answerer.answers_from_memory else unasked
     with gr.Blocks(title="Recollect", analytics_enabled=False) as page:
         citations = gr.State([])
         gr.Markdown(
@@ -63,7 +65,7 @@ def build(service: Service) -> gr.Blocks:
                     ask = gr.Button("Ask", variant="primary", elem_id="ask", scale=1)
                 answer = gr.HTML(elem_id="answer")
                 with gr.Accordion("What memory alone says", open=True):
-                    said = gr.HTML(render.memory_html(None, answers, {}), elem_id="said")
+                    said = gr.HTML(render.memory_html(None, said_of_memory, {}), elem_id="said")
                 cited = gr.Radio(
                     label="Cited pages", choices=[], visible=False, elem_id="cited", type="index"
                 )
@@ -116,7 +118,7 @@ def build(service: Service) -> gr.Blocks:
             labels = [render.citation_label(n, c) for n, c in enumerate(listed, 1)]
             return (
                 render.answer_html(result),
-                render.memory_html(result, answers, _titles(service, result)),
+                render.memory_html(result, said_of_memory, _titles(service, result)),
                 gr.Radio(
                     label="Cited pages" if result.found else "Nearest pages",
                     choices=labels,

@@ -66,14 +66,21 @@ def _quote_html(number: int, citation: Citation) -> str:
     )
 
 
-def memory_html(answer: Answer | None, answers: bool, titles: dict[str, str]) -> str:
-    """What memory alone says, apart from what passages say. answers: it is asked at all."""
-    if not answers:
-        text = (
-            "This model gives no answers from memory alone. Memory helps it to find and to read "
-            "the passages; ask with an emptied memory to see the difference."
-        )
-        return f'<p class="memory">{text}</p>'
+#: What is said of memory alone where it is not asked.
+UNTRAINED = (
+    "This model's memory is not trained yet: it is written and kept while reading, but it "
+    "answers nothing by itself, and answers are the same with it and without."
+)
+NOT_ASKED = (
+    "This model gives no answers from memory alone. Memory helps it to find and to read the "
+    "passages; ask with an emptied memory to see the difference."
+)
+
+
+def memory_html(answer: Answer | None, unasked: str | None, titles: dict[str, str]) -> str:
+    """What memory alone says, apart from what passages say. unasked: why it is not asked."""
+    if unasked is not None:
+        return f'<p class="memory">{unasked}</p>'
     if answer is None:
         return ""
     if answer.memory_answer is None:
