@@ -42,10 +42,9 @@ class Answerer:
             raise UsageError(f"without must be among {get_args(Part)}, not {unknown}.")
         self.library, self.model = library, model
         self._without = frozenset(without)
-        self._reads = calibrations.reader is not None and model.reads_spans
-        self._reads = self._reads and "reader" not in self._without
-        reader = calibrations.reader if self._reads else None
-        self._calibration = reader or calibrations.sentences
+        reader = calibrations.reader if "reader" not in self._without else None
+        self._reads = model.reads_spans and reader is not None
+        self._calibration = reader if self._reads and reader else calibrations.sentences
         self._memory_calibration = calibrations.memory
         self._searcher = Searcher(library, model)
         self._lock = Lock()  # one forward pass at a time: two would only slow each other

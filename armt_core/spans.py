@@ -16,6 +16,9 @@ from armt_core.padding import pad_rows
 #: Most tokens of a question; what a passage leaves of the backbone's positions.
 QUESTION_TOKENS = 64
 
+#: Most tokens of an answer.
+LONGEST = 30
+
 
 class SpanHead(nn.Linear):
     """Scores of every token as the first and as the last of the answer."""
@@ -77,10 +80,6 @@ class ReadPassage:
         part = slice(inside[0], inside[-1] + 1)
         a, z, score = _best_pair(self.first[part], self.last[part], LONGEST)
         return self.offsets[inside[a]][0], self.offsets[inside[z]][1], score - self.none
-
-
-#: Most tokens of an answer.
-LONGEST = 30
 
 
 def _best_pair(first: Tensor, last: Tensor, longest: int) -> tuple[int, int, float]:

@@ -24,7 +24,7 @@ from benchmarks.articles import ArticleQuestion, ingest_articles, kept_apart
 from benchmarks.results import print_table, write_result
 from ingest.settings import DEFAULT_MODEL, open_reader
 from storage.library import Library
-from training.evaluation.metrics import auroc, calibration_error, exact_match, f1, wilson
+from training.evaluation.metrics import auroc, calibration_error, exact_match, f1, with_interval
 
 WAYS: dict[str, tuple[tuple[Part, ...], Memory]] = {
     "as it ships": ((), "final"),
@@ -75,8 +75,8 @@ def main(arguments: list[str] | None = None) -> int:
     print_table(
         ["", "answer F1", "EM", "right paragraph first", "refused", "AUROC", "calibration error"],
         [
-            [row.way, f"{row.f1:.1%}", _share(row.exact, row.answerable),
-             _share(row.first, row.answerable), _share(row.refused, row.unanswerable),
+            [row.way, f"{row.f1:.1%}", with_interval(row.exact, row.answerable),
+             with_interval(row.first, row.answerable), with_interval(row.refused, row.unanswerable),
              f"{row.roc:.3f}", f"{row.error:.3f}"]
             for row in rows
         ],
@@ -117,11 +117,6 @@ def measure(
         auroc([c for c, a, _ in confidences if a], [c for c, a, _ in confidences if not a]),
         calibration_error([c for c, _, _ in confidences], [r for _, _, r in confidences]),
     )
-
-
-def _share(share: float, n: int) -> str:
-    low, high = wilson(share, n)
-    return f"{share:.1%} ({low:.0%} to {high:.0%})"
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from armt_core.padding import pad_segments
 from armt_core.pooling import mean_pool
 from armt_core.reading import read_sequential
 from ingest.settings import DEFAULT_MODEL
+from storage.library import Library
 from tests.test_training import small_model
 from training.data.articles import Article, articles_of
 from training.data.files import Question, Span
@@ -133,7 +134,8 @@ def test_cosines_are_those_that_the_app_computes(words):
 
 def test_words_are_searched_as_in_the_app_inside_a_document_and_across(tmp_path):
     documents = [["A ship sails.", "The sea."], ["Nothing here."], ["Two ships.", "Sailing on."]]
-    with WordSearch(documents, tmp_path) as search:
+    with Library(tmp_path) as library:
+        search = WordSearch(documents, library)
         assert set(search.scores("Which ships?")) == {0, 3}  # stemmed, numbered throughout
         assert set(search.scores("Who is sailing?", 2)) == {4}
         assert search.scores("sea", 2) == {} and search.scores("?") == {}

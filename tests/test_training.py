@@ -354,6 +354,8 @@ def test_what_is_frozen_stays_as_it_was_and_the_rest_learns(words, texts, tmp_pa
         if "span" not in name and "token_type" not in name:
             still = any(part in name for part in ("word_embeddings", "position_embeddings"))
             assert torch.equal(weight, before[name]) == still, name
+    with pytest.raises(RecipeError, match="'embedings'"):
+        train(model, replace(frozen, frozen=("embedings",)), lambda _: {}, tmp_path / "other")
 
 
 def test_rows_of_like_length_go_together_within_the_tokens_allowed():

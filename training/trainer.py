@@ -5,7 +5,7 @@ import json
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from armt_core.document_model import faster_dtype
 from armt_core.model import ArmtModel
 from training import checkpoints
 from training.objectives.base import Learned, Objective
-from training.recipe import Recipe, Stage
+from training.recipe import Recipe, RecipeError, Stage
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +67,7 @@ def train(
         accelerator.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"
     )
     _set_dropout(model, recipe.dropout)
+    _freeze(model, recipe.frozen)
     losses, optimizer = accelerator.prepare(_Losses(model), _optimizer(model, recipe))
     begun = 0
     if state:
@@ -116,11 +117,21 @@ def _set_dropout(model: ArmtModel, share: float) -> None:
             module.p = share
 
 
+def _freeze(model: ArmtModel, frozen: Sequence[str]) -> None:
+    """Weights with one of these parts in their name are not trained. Raises RecipeError for a
+    part that no weight has."""
+    names = [name for name, _ in model.named_parameters()]
+    for part in frozen:
+        if not any(part in name for name in names):
+            raise RecipeError(f"No weight of this model has {part!r} in its name to be frozen.")
+    for name, weight in model.named_parameters():
+        weight.requires_grad_(not any(part in name for part in frozen))
+
+
 def _optimizer(model: ArmtModel, recipe: Recipe) -> torch.optim.Optimizer:
     """AdamW with two rates; biases and norms are not decayed."""
     groups: dict[tuple[float, float], list[Tensor]] = {}
     for name, weight in model.named_parameters():
-        weight.requires_grad_(not any(part in name for part in recipe.frozen))
         if not weight.requires_grad:
             continue
         fresh = any(part in name for part in _FRESH) and "decoder" not in name

@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from pathlib import Path
 from typing import ClassVar
 
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from app.searching import WORDS_SHARE
 from armt_core.model import ArmtModel
+from storage.library import Library
 from training.data.articles import Article, Passage, passages_of
 from training.evaluation.metrics import with_interval
 from training.evaluation.ranking import Asked, Score, best_share, fused, recall_at
@@ -111,16 +111,16 @@ def retrieval(
     kinds["empty"] = cosines_alone(model, words, found)
     kinds["final"] = cosines_with_memory(model, words, found)
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, Library(folder) as library:
         texts = [[passage.text for passage in document] for document in found.documents]
-        with WordSearch(texts, Path(folder)) as search:
-            for scope in ("inside", "across"):
-                bm25 = [
-                    search.scores(question, article if scope == "inside" else None)
-                    for question, article in zip(found.questions, found.article, strict=True)
-                ]
-                asked = {kind: _asked(found, bm25, c, scope) for kind, c in kinds.items()}
-                rows += _rows(scope, asked, share)
+        search = WordSearch(texts, library)
+        for scope in ("inside", "across"):
+            bm25 = [
+                search.scores(question, article if scope == "inside" else None)
+                for question, article in zip(found.questions, found.article, strict=True)
+            ]
+            asked = {kind: _asked(found, bm25, c, scope) for kind, c in kinds.items()}
+            rows += _rows(scope, asked, share)
     return rows
 
 

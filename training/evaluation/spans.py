@@ -11,7 +11,7 @@ import torch
 
 from armt_core.memory import MemoryState
 from armt_core.model import ArmtModel
-from armt_core.spans import best_span
+from armt_core.spans import QUESTION_TOKENS, best_span
 from training.data.articles import Article, Passage, passages_of
 from training.data.files import Question
 from training.depth import read_documents
@@ -91,7 +91,7 @@ def _answer(
     """The best span of the passages of a context and its margin."""
     assert model.span is not None
     (asked,) = words.encode([question])
-    asked = asked[:64]
+    asked = asked[:QUESTION_TOKENS]
     laid = beside(words, [asked] * len(passages), [p.tokens for p in passages])
     ids, mask, inside = (t.to(model.device) for t in laid)
     before = len(asked) + 2

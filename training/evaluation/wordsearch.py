@@ -2,9 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
@@ -20,12 +17,12 @@ _NO_MODEL = "words"
 class WordSearch:
     """Passages of documents, numbered 0, 1, 2, ... through all documents in turn.
 
-    They go into a library of their own in `folder`, so that words are split, stemmed, weighed
-    and limited exactly as when somebody asks.
+    They go into `library`, an empty one, so that words are split, stemmed, weighed and limited
+    exactly as when somebody asks.
     """
 
-    def __init__(self, documents: Sequence[Sequence[str]], folder: Path) -> None:
-        self._library = Library(folder)
+    def __init__(self, documents: Sequence[Sequence[str]], library: Library) -> None:
+        self._library = library
         self._documents: list[str] = []
         self._numbers: dict[int, int] = {}
         for passages in documents:
@@ -59,14 +56,3 @@ class WordSearch:
         self._library.checkpoint(version.id, claim, passages, snapshot)
         self._library.finish(version.id, claim)
         return version.document_id
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._library.close()

@@ -20,6 +20,7 @@ from armt_core.memory import MemoryState
 from armt_core.model import ArmtModel
 from armt_core.padding import pad_rows, pad_segments
 from armt_core.pooling import mean_pool
+from armt_core.spans import QUESTION_TOKENS
 from training.data.articles import Article, Passage, passages_of
 from training.depth import read_to_learn
 from training.objectives.base import Learned, Objective
@@ -162,7 +163,7 @@ class Asking(Objective):
         kept = [possible[i % len(possible)] for i in range(size.questions)]
         tokens = self.words.encode([question for question, _, _ in kept])
         return flat, [
-            Put(ids[:64], document, passage, span)
+            Put(ids[:QUESTION_TOKENS], document, passage, span)
             for ids, (_, passage, span) in zip(tokens, kept, strict=True)
         ]
 
