@@ -61,7 +61,18 @@ class Answerer:
         Raises ModelError for a folder that is no model or has no answering.json.
         """
         folder = Path(model_folder or DEFAULT_MODEL)
-        return cls(library, open_reader(folder), load_calibration(folder), without)
+        model, calibrations = open_reader(folder), load_calibration(folder)
+        for able, fitted, what in (
+            (model.reads_spans, calibrations.reader, "its reader"),
+            (model.config.answers_from_memory, calibrations.memory, "answers from its memory"),
+        ):
+            if able and fitted is None:
+                log.warning(
+                    "%s has no calibration for %s, which is left out; make it with: "
+                    "python -m benchmarks.calibrate --model %s --data FOLDER",
+                    folder / "answering.json", what, folder,
+                )  # fmt: skip
+        return cls(library, model, calibrations, without)
 
     @property
     def memories(self) -> Memories:

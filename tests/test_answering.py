@@ -30,7 +30,7 @@ from armt_core.spans import SpanHead
 from ingest.pipeline import ingest_paths
 from ingest.settings import DEFAULT_MODEL, open_reader
 from storage.library import Library
-from tests.fakes import CALIBRATION
+from tests.fakes import CALIBRATION, CALIBRATION_JSON
 
 #: Half passage, half sentence; what is below 0.5 in both is not found.
 QUESTIONS = (
@@ -485,6 +485,17 @@ def test_shares_are_a_softmax_of_the_ranking_over_all_sentences_of_a_question():
     first, second = (0.0, 9.0, 9.0, 9.0, 9.0, 0.0, 9.0), (1.0986122887, *[0.0] * 6)
     assert calibration.shares([first, second]) == pytest.approx([0.25, 0.75])
     assert calibration.shares([second]) == [1.0]
+
+
+def test_what_is_left_out_for_want_of_a_calibration_is_named(
+    remembered, remembering, tmp_path, monkeypatch, caplog
+):
+    (tmp_path / "answering.json").write_text(CALIBRATION_JSON, encoding="utf-8")
+    monkeypatch.setattr("app.answering.open_reader", lambda folder: remembering)
+    answerer = Answerer.open(remembered, tmp_path)
+    assert "no calibration for its reader" in caplog.text
+    assert "no calibration for answers from its memory" in caplog.text
+    assert not answerer.answers_from_memory
 
 
 def test_a_folder_without_calibration_is_refused_with_what_to_do(tmp_path):
