@@ -4,7 +4,9 @@ from typing import Any, Literal, get_args
 
 from transformers import AutoConfig, PretrainedConfig
 
-MemoryTokens = Literal["own", "inline", "spread"]
+from armt_core.lowrank import Role
+
+MemoryTokens = Literal["own", "inline", "apart"]
 
 
 class ArmtConfig(PretrainedConfig):
@@ -20,9 +22,11 @@ class ArmtConfig(PretrainedConfig):
         after the text. Text never attends to it.
         "inline": an input embedding like any other, at the position after the
         text; in a BERT, text and memory tokens attend to each other freely.
-        "spread": the text is cut into as many equal stretches; each memory token begins as the
-        mean of a stretch's input embeddings and an embedding of its own, in the middle of the
-        stretch, and so with what stands there. Text never attends to it.
+        "apart": as "own", and they alone read the memory: text is read as if there were none,
+        and what is asked of a memory is put beside memory tokens that have read it
+        (`armt_core.apart`; BERT-like backbones only).
+    deltas: the rank of what each role changes of the backbone ("memory", "answer", "reader"); a
+        role that is not named uses the backbone as it is. BERT-like backbones only.
     reads_spans: there is a head that finds the answer of a question in a passage.
     answers_from_memory: the weights were trained to answer from memory alone.
         False for a model whose memory parameters are fresh; then no answer is
@@ -39,6 +43,7 @@ class ArmtConfig(PretrainedConfig):
         memory_dim: int = 32,
         segment_tokens: int = 256,
         memory_tokens: MemoryTokens = "own",
+        deltas: dict[Role, int] | None = None,
         reads_spans: bool = False,
         answers_from_memory: bool = False,
         **kwargs: Any,
@@ -59,6 +64,9 @@ class ArmtConfig(PretrainedConfig):
             raise ValueError(
                 f"memory_tokens must be one of {get_args(MemoryTokens)}, not {memory_tokens!r}."
             )
+        if unknown := sorted(set(deltas or {}) - set(get_args(Role))):
+            raise ValueError(f"deltas are of roles among {get_args(Role)}, not {unknown}.")
+        self.deltas = dict(deltas or {})
         self.backbone: Any = backbone
         self.num_memory_tokens = num_memory_tokens
         self.memory_dim = memory_dim

@@ -170,7 +170,7 @@ class DocumentModel:
             special.pad_token_id,
         )
         ids, mask, inside = (t.to(self.model.device) for t in laid)
-        hidden, _ = self.model.run(ids, mask, memory)
+        hidden, _ = self.model.run(ids, mask, memory, role="reader")
         first, last = (scores.cpu() for scores in head(hidden, inside))  # (B, T) each
         none = (first[:, 0] + last[:, 0]).tolist()
         begin = len(asked) + 2
@@ -202,7 +202,7 @@ class DocumentModel:
         if not new.shape[1]:
             return "", 0.0
         tokens = torch.cat([given, new], dim=1)
-        hidden, _ = self.model.run(tokens, memory=memory, prefix=prefix)
+        hidden, _ = self.model.run(tokens, memory=memory, prefix=prefix, role="answer")
         before = hidden[:, given.shape[1] - 1 : -1]  # the position that predicts each new token
         chances = self.model.adapter.logits(before).float().log_softmax(-1)
         confidence = chances.gather(-1, new[..., None]).mean().exp()
@@ -231,7 +231,9 @@ def open_model(
         raise ModelError(f"The model in {folder} cannot be loaded: {error}") from error
     model = model.to(device).eval()
     if dtype is None:
-        model.backbone.to(faster_dtype(model))
+        dtype = faster_dtype(model)
+        model.backbone.to(dtype)
+        model.deltas.to(dtype)
     pack_linears(model.adapter.layers)
     return DocumentModel(model, tokenizer, fingerprint(folder, settings or {}))
 
@@ -273,7 +275,7 @@ def fingerprint(folder: Path, settings: dict[str, Any]) -> str:
         for k, v in config.get("backbone", {}).items()
         if k not in ("dtype", "torch_dtype", "transformers_version", "architectures")
     }
-    own = ("num_memory_tokens", "memory_dim", "segment_tokens", "memory_tokens")
+    own = ("num_memory_tokens", "memory_dim", "segment_tokens", "memory_tokens", "deltas")
     described = {"backbone": backbone, "memory": {k: config.get(k) for k in own}, **settings}
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
     files = sorted(

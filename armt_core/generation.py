@@ -52,7 +52,7 @@ def generate_after_prefix(
     mask = torch.cat([mask, one], dim=1)
     done = torch.zeros(B, dtype=torch.bool, device=input_ids.device)
     while tokens.shape[1] - T - 1 < max_new_tokens and not bool(done.all()):
-        hidden, _ = model.run(tokens, mask, memory, prefix=prefix)
+        hidden, _ = model.run(tokens, mask, memory, prefix=prefix, role="answer")
         best = model.adapter.logits(hidden[:, -1:])[:, 0].argmax(-1)  # (B,)
         best = torch.where(done, torch.full_like(best, stop), best)
         done = done | (best == stop)

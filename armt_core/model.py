@@ -4,6 +4,7 @@ Axes: L layers, B documents, T tokens of this call, S tokens with the cached one
 M memory tokens, K key features, D width, V vocabulary.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,11 +24,13 @@ from transformers import initialization as init
 from transformers.utils import ModelOutput
 
 from armt_core.adapters import BackboneAdapter, Context, adapter_class
+from armt_core.apart import run_apart
 from armt_core.associative import AssociativeMemory, read
 from armt_core.config import ArmtConfig
 from armt_core.errors import MemoryMismatch, ModelError
 from armt_core.generation import generate_after_prefix
-from armt_core.masks import attention_bias, memory_positions, positions, stretches
+from armt_core.lowrank import LayerDelta, LowRank, Role
+from armt_core.masks import attention_bias, memory_positions, positions
 from armt_core.memory import MemoryState
 from armt_core.spans import SpanHead
 
@@ -67,6 +70,21 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
             config.num_hidden_layers, config.hidden_size, config.memory_dim
         )
         self.span = SpanHead(config.hidden_size) if config.reads_spans else None
+        if (config.deltas or config.memory_tokens == "apart") and not kind.takes_deltas:
+            raise ModelError(
+                f"A {config.backbone.model_type} backbone takes neither deltas nor memory tokens "
+                'that are "apart"; choose a BERT-like one, or memory_tokens "own" or "inline".'
+            )
+        #: The L layers' deltas of each role that has some.
+        self.deltas = nn.ModuleDict(
+            {
+                role: nn.ModuleList(
+                    LayerDelta(config.hidden_size, config.backbone.intermediate_size, rank)
+                    for _ in range(config.num_hidden_layers)
+                )
+                for role, rank in config.deltas.items()
+            }
+        )
         longest = self.adapter.longest_segment()
         inline = config.num_memory_tokens if config.memory_tokens == "inline" else 0
         if longest is not None and config.segment_tokens + inline > longest:
@@ -92,6 +110,9 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
                 init.normal_(weight, std=self.config.hidden_size**-0.5)
             init.zeros_(module.value)
             init.zeros_(module.beta_bias)
+        elif isinstance(module, LowRank):
+            init.normal_(module.inward, std=module.inward.shape[1] ** -0.5)
+            init.zeros_(module.outward)
         elif isinstance(module, SpanHead):
             init.normal_(module.weight, std=0.02)
             init.zeros_(module.bias)
@@ -110,6 +131,12 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
         """The type of memory this model writes: float32, or float64 for a float64 model."""
         return torch.promote_types(self.dtype, torch.float32)
 
+    def delta(self, role: Role | None) -> Sequence[LayerDelta] | None:
+        """The L layers' deltas of a role; None for one that uses the backbone as it is."""
+        if role not in self.config.deltas:
+            return None
+        return self.deltas[role]  # type: ignore[return-value]
+
     def empty_memory(self, batch: int = 1) -> MemoryState:
         """A memory of `batch` documents in which nothing is written, on the model's device."""
         return MemoryState.empty(self.config, batch, self.device, self.state_dtype)
@@ -122,6 +149,7 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
         write: bool = False,
         prefix: Tensor | None = None,
         cache: Cache | None = None,
+        role: Role | None = None,
     ) -> tuple[Tensor, MemoryState]:
         """One segment through all layers: (B, T, D) hidden states of the text, and the memory.
 
@@ -131,7 +159,9 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
         neighbouring rows (questions about one document, beams).
         write: append the memory tokens and write; reading happens always. prefix:
         (B,), how many leading positions everyone sees; by default none in a causal
-        family and all in a bidirectional one.
+        family and all in a bidirectional one. role: "answer" or "reader" for what is asked, with
+        the deltas that the model has for it; None for text that is read. With memory tokens that
+        are "apart", only "answer" is told what the memory holds.
         Raises MemoryMismatch for a memory of another shape, ModelError for a segment
         that is longer than the backbone can tell apart or that both writes and caches.
         """
@@ -149,16 +179,14 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
             prefix = torch.zeros(1, dtype=torch.int64, device=mask.device)
 
         kind = self.config.memory_tokens
+        if kind == "apart":
+            return run_apart(self, input_ids, mask, memory, write, prefix, role)
+        delta = self.delta(role)
         places = positions(mask, T)  # (B, T)
         embeddings = adapter.tokens(input_ids)
         if M:
             tokens = self.memory_tokens.to(embeddings.dtype).expand(B, -1, -1)  # (B, M, D)
-            if kind == "spread":
-                after, held = stretches(mask, M)
-                tokens = tokens + held.to(embeddings.dtype) @ embeddings
-            else:
-                after = memory_positions(mask, M)
-            all_places = torch.cat([places, after], dim=1)
+            all_places = torch.cat([places, memory_positions(mask, M)], dim=1)
             if kind == "own":
                 hidden = torch.cat([adapter.place(embeddings, places), tokens], dim=1)
             else:
@@ -194,11 +222,11 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
                 # The rows of one document are read as one long row: its memory is not copied.
                 beside = hidden.reshape(memory.batch, -1, hidden.shape[-1])
                 hidden = read(beside, A[index], z[index], w_query[index]).view_as(hidden)
-            hidden = adapter.layer(index, hidden, context)
+            hidden = adapter.layer(index, hidden, context, delta and delta[index])
             if M:
                 written.append(hidden[:, T:])
         if M:
-            memory = self._write(torch.stack(written), memory, mask.any(-1))
+            memory = self.write(torch.stack(written), memory, mask.any(-1))
         return adapter.finish(hidden[:, :T]), memory
 
     def forward(
@@ -214,6 +242,7 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
         logits_to_keep: int = 0,
         position_ids: Tensor | None = None,
         return_dict: bool = True,
+        role: Role | None = None,
     ) -> ArmtOutput:
         """`run`, then the language-model head; shapes as there and in ArmtOutput.
 
@@ -223,7 +252,9 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
         """
         if use_cache and past_key_values is None and self.adapter.causal:
             past_key_values = DynamicCache(config=self.config.backbone)
-        hidden, memory = self.run(input_ids, attention_mask, memory, write, prefix, past_key_values)
+        hidden, memory = self.run(
+            input_ids, attention_mask, memory, write, prefix, past_key_values, role
+        )
         logits = self.adapter.logits(hidden[:, -logits_to_keep:])
         loss = None
         if labels is not None:
@@ -246,7 +277,7 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
         input_ids = inputs if inputs is not None else kwargs.pop("input_ids")
         return generate_after_prefix(self, input_ids, **kwargs)
 
-    def _write(self, tokens: Tensor, memory: MemoryState, alive: Tensor) -> MemoryState:
+    def write(self, tokens: Tensor, memory: MemoryState, alive: Tensor) -> MemoryState:
         """The memory after the memory tokens (L, B, M, D) of a segment.
 
         A document that is over (alive: (B,) bool) keeps the memory it has.

@@ -6,6 +6,7 @@ import lzma
 import math
 import random
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -241,3 +242,43 @@ def test_weights_that_are_not_finite_are_not_exported(tmp_path, capsys):
     words.tokenizer.save_pretrained(tmp_path / "bad")
     assert main(["export", str(tmp_path / "bad"), str(tmp_path / "out")]) == 1
     assert "memory_tokens" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def trained_apart(words, texts, folder, name, begins, seed=0):
+    """A training of weights whose names begin so, from the same model as every other one."""
+    model = small_model(words, seed)
+    model.config.deltas = {"reader": 2}
+    model = ArmtModel(model.config)
+    model.load_state_dict({**model.state_dict(), **small_model(words, seed).state_dict()})
+    with torch.no_grad():
+        for weight in model.deltas.parameters():
+            weight.fill_(0.1)
+    made = {name: objective(name, words, texts)}
+    train(model, replace(recipe(name, 2), trained=begins), lambda _: made, folder)
+    model.config.save_pretrained(folder / "model")
+    words.tokenizer.save_pretrained(folder / "model")
+    return model
+
+
+def test_trainings_of_different_weights_are_exported_as_one_model(words, tmp_path, capsys):
+    texts = Texts([PROSE.format("old", "Ostend") * 200], words)
+    reader = trained_apart(words, texts, tmp_path / "a", "asking", ("deltas.reader", "span."))
+    memory = trained_apart(words, texts, tmp_path / "b", "babilong", ("associative.",))
+    runs = [str(tmp_path / name) for name in "ab"]
+    assert main(["export", *runs, str(tmp_path / "out")]) == 0
+    opened = open_model(tmp_path / "out", dtype=torch.float32).model
+    assert torch.allclose(opened.span.weight, reader.span.weight, atol=1e-3)
+    assert not torch.allclose(opened.span.weight, memory.span.weight, atol=1e-3)
+    assert torch.allclose(opened.associative.value, memory.associative.value, atol=1e-3)
+    assert not torch.allclose(opened.associative.value, reader.associative.value, atol=1e-3)
+    for name, one in opened.deltas.named_parameters():
+        assert torch.allclose(one, reader.deltas.get_parameter(name), atol=1e-3), name
+
+    assert main(["export", runs[0], runs[0], str(tmp_path / "twice")]) == 1
+    assert "a training before it did" in capsys.readouterr().err
+    trained_apart(words, texts, tmp_path / "c", "babilong", ("associative.",), seed=1)
+    assert main(["export", runs[0], str(tmp_path / "c"), str(tmp_path / "other")]) == 1
+    assert "did not begin from the same model" in capsys.readouterr().err
+    trained_apart(words, texts, tmp_path / "d", "babilong", ())
+    assert main(["export", runs[0], str(tmp_path / "d"), str(tmp_path / "all")]) == 1
+    assert "trained all weights" in capsys.readouterr().err

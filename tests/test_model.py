@@ -7,7 +7,6 @@ from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 
 from armt_core import ArmtConfig, ArmtModel, MemoryState, read_sequential
 from armt_core.errors import MemoryMismatch, ModelError
-from armt_core.masks import stretches
 from armt_core.padding import pad_segments
 from armt_core.snapshot import load_snapshot, snapshot_bytes
 from tests.fakes import FAMILIES, backbone_config, random_ids, tiny_model
@@ -225,42 +224,6 @@ def test_inline_memory_tokens_are_input_embeddings_at_the_next_positions(family:
     model.backbone(inputs_embeds=embeddings)
     handle.remove()
     torch.testing.assert_close(written[0], expected[0])
-
-
-def test_stretches_share_the_text_and_hold_at_least_one_token_each():
-    mask = torch.tensor([[1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0, 0], [0] * 7]).bool()
-    middles, held = stretches(mask, 3)
-    assert middles.tolist() == [[1, 3, 5], [1, 1, 2], [0, 0, 0]]
-    assert held[0].tolist() == [
-        [0, 0.5, 0.5, 0, 0, 0, 0], [0, 0, 0, 0.5, 0.5, 0, 0], [0, 0, 0, 0, 0, 0.5, 0.5],
-    ]  # fmt: skip
-    assert held[1].argmax(-1).tolist() == [1, 1, 2] and held[1].sum(-1).tolist() == [1, 1, 1]
-    assert not held[2].any()
-    whole, _ = stretches(torch.ones(1, 256).bool(), 16)
-    assert whole[0, 0] < 16 and whole[0, -1] > 240
-
-
-@pytest.mark.parametrize("family", ["bert", "llama"])
-def test_spread_memory_tokens_begin_as_their_stretch_of_the_text_which_does_not_see_them(family):
-    model = tiny_model(family, memory_tokens="spread")
-    ids, mask = pad_segments([[[5, 6, 7, 8, 9, 10, 11]], [[12, 13, 14]]])
-    ids, mask = ids[:, 0], mask[:, 0]
-    plain, _ = model.run(ids, mask)
-    seen: list[Tensor] = []
-    handle = model.adapter.layers[0].register_forward_hook(lambda m, i, out: seen.append(i[0]))
-    beside, memory = model.run(ids, mask, write=True)
-    handle.remove()
-    assert torch.allclose(plain[mask.bool()], beside[mask.bool()], atol=1e-6)
-    embedded = model.get_input_embeddings()(ids)
-    first = (embedded[0, 1] + embedded[0, 2]) / 2 + model.memory_tokens[0]
-    last = embedded[1, 2] + model.memory_tokens[2]
-    for row, column, token, place in ((0, 7, first, 1), (1, 9, last, 2)):
-        placed = model.adapter.place(token[None, None], torch.tensor([[place]]))
-        torch.testing.assert_close(seen[0][row, column], placed[0, 0])
-    alone = model.run(ids[1:, :3], write=True)[1]
-    torch.testing.assert_close(
-        memory.select(1).associations, alone.associations, rtol=1e-4, atol=1e-4
-    )
 
 
 def test_wrong_memories_are_refused_by_name():

@@ -12,10 +12,9 @@ import torch
 from transformers import AutoTokenizer, BertConfig
 
 from armt_core import ArmtConfig, ArmtModel
+from armt_core.apart import through
 from armt_core.associative import dpfp
 from armt_core.errors import ModelError
-from armt_core.masks import stretches
-from armt_core.padding import pad_rows
 from armt_core.spans import SpanHead, best_span
 from ingest.settings import DEFAULT_MODEL
 from tests.fakes import random_ids, tiny_model
@@ -25,7 +24,7 @@ from training.data.articles import articles_of, passages_of
 from training.data.files import Question, Span
 from training.data.splits import split_of
 from training.depth import read_to_learn
-from training.fresh import _states, align, spread
+from training.fresh import _texts, begin, places
 from training.objectives.asking import Asking, AskingSettings
 from training.objectives.babilong import Babilong, Lengths, hide
 from training.objectives.recall import Recall, RecallSettings, whole_words
@@ -262,56 +261,40 @@ def test_gradients_reach_as_far_back_as_asked_and_recomputing_changes_nothing():
 
 
 @pytest.fixture(scope="module")
-def started(words, texts) -> ArmtModel:
-    """The backbone that ships, its memory started anew."""
-    model = ArmtModel.from_pretrained(DEFAULT_MODEL, dtype=torch.float32)
-    spread(model)
-    align(model, words, texts, number=100)
-    return model.eval()
+def begun(words, texts) -> ArmtModel:
+    """The backbone that ships, its memory begun anew."""
+    model = ArmtModel.from_pretrained(DEFAULT_MODEL, dtype=torch.float32, deltas={"answer": 2})
+    begin(model, words, texts, number=40)
+    return model
 
 
-def test_started_memory_tokens_differ_from_each_other_and_from_text_to_text(started, words):
-    assert started.config.memory_tokens == "spread"
-    texts = ["Mary went to the kitchen.", "The court rejected the appeal of the bank."]
-    _, seen = zip(
-        *(
-            _states(started, *pad_rows([words.segment(words.encode([text])[0])]), write=True)
-            for text in texts
-        ),
-        strict=True,
-    )
-    first, second = (made[2][0] for made in seen)  # (M, D), as the third layer leaves them
-    assert float(first.std(0).mean()) > 0.2
-    assert float((first - second).abs().mean()) > 0.15
+def test_a_memory_that_begins_keeps_its_size_and_gives_each_token_back_what_it_wrote(
+    begun, words, texts
+):
+    draw, memory, sizes = random.Random(3), begun.empty_memory(8), []
+    with torch.no_grad():
+        for _ in range(4):
+            ids, mask = _texts(begun, words, texts, 8, draw)
+            _, made = through(begun, ids, mask, memory, None, None)  # (L, N, M, D)
+            keys = dpfp(torch.einsum("lbmd,lkd->lbmk", made, begun.associative.key))
+            products = keys @ keys.transpose(-1, -2)
+            own = products.diagonal(dim1=-2, dim2=-1)
+            assert float((products.sum(-1) / own - 1).mean()) < 0.2  # nearly orthogonal
+            memory = begun.write(made, memory, mask.any(-1))
+            sizes.append(float(memory.associations.norm()))
+        inputs = torch.cat([begun.memory_tokens.expand_as(made[:1]), made[:-1]])
+        queries = dpfp(torch.einsum("lbmd,lkd->lbmk", inputs, begun.associative.query))
+        found = queries @ keys.transpose(-1, -2)
+    assert sizes[-1] < 1.5 * sizes[0]
+    of_its_own = found.diagonal(dim1=-2, dim2=-1) / found.sum(-1)
+    assert float(of_its_own.mean()) > 0.8
 
 
-def test_a_started_query_finds_the_memory_token_that_stood_at_its_place(started, words, texts):
-    draw = random.Random(9)
-    rows = [words.segment(row) for row in takewhile_long(texts, draw, 40)]
-    told = torch.tensor(rows)
-    text, made = _states(started, told, torch.ones_like(told), write=True)
-    M = started.config.num_memory_tokens
-    places = stretches(torch.ones_like(told[:1]).bool(), M)[0][0]
-    found = []
-    for layer in range(started.config.num_hidden_layers):
-        query = dpfp(text[layer][:, places] @ started.associative.query[layer].T)  # (N, M, K)
-        key = dpfp(made[layer] @ started.associative.key[layer].T)
-        hits = (query @ key.transpose(1, 2)).argmax(-1) == torch.arange(M)
-        found.append(float(hits.float().mean()))
-    assert max(found) > 2 / 16  # by chance 1 in 16
-
-
-def takewhile_long(texts: Texts, draw: random.Random, n: int) -> list[list[int]]:
-    """n rows of 62 tokens."""
-    rows: list[list[int]] = []
-    while len(rows) < n:
-        row: list[int] = []
-        for sentence in texts.sentences(draw):
-            row += sentence
-            if len(row) >= 62:
-                break
-        rows.append(row[:62])
-    return rows
+def test_every_memory_token_has_a_place_of_its_own():
+    keys = dpfp(places(16, 32))
+    assert torch.equal(keys @ keys.T, torch.eye(16))
+    keys = dpfp(places(5, 6))  # the second half with the other sign
+    assert torch.equal(keys @ keys.T, torch.eye(5))
 
 
 # Recipes and the loop
@@ -345,17 +328,16 @@ def test_the_recipes_that_ship_can_be_read(path: Path):
             kinds[settings.pop("objective", name)](**settings)
 
 
-def test_what_is_frozen_stays_as_it_was_and_the_rest_learns(words, texts, tmp_path):
+def test_only_what_is_named_is_trained(words, texts, tmp_path):
     model, made = small_model(words), objective("babilong", words, texts)
     before = {name: weight.clone() for name, weight in model.named_parameters()}
-    frozen = replace(recipe("babilong", 2), frozen=("word_embeddings", "position_embeddings"))
-    train(model, frozen, lambda _: {"babilong": made}, tmp_path)
+    trained = ("associative.", "backbone.bert.encoder.layer.0.")
+    some = replace(recipe("babilong", 2), trained=trained)
+    train(model, some, lambda _: {"babilong": made}, tmp_path)
     for name, weight in model.named_parameters():
-        if "span" not in name and "token_type" not in name:
-            still = any(part in name for part in ("word_embeddings", "position_embeddings"))
-            assert torch.equal(weight, before[name]) == still, name
-    with pytest.raises(RecipeError, match="'embedings'"):
-        train(model, replace(frozen, frozen=("embedings",)), lambda _: {}, tmp_path / "other")
+        assert torch.equal(weight, before[name]) != name.startswith(trained), name
+    with pytest.raises(RecipeError, match="'asociative'"):
+        train(model, replace(some, trained=("asociative",)), lambda _: {}, tmp_path / "other")
 
 
 def test_rows_of_like_length_go_together_within_the_tokens_allowed():

@@ -70,8 +70,10 @@ def main(arguments: list[str] | None = None) -> int:
     )
     evaluate.add_argument("--output", type=Path, required=True, help="JSON file to write")
 
-    export = commands.add_parser("export", help="a model folder from the --output of a training")
-    export.add_argument("trained", type=Path)
+    export = commands.add_parser("export", help="a model folder from the --output of trainings")
+    export.add_argument(
+        "trained", type=Path, nargs="+", help="several, if each trained weights of its own"
+    )
     export.add_argument("output", type=Path, help="model folder to write")
     export.add_argument(
         "--answers-from-memory", action="store_true", help="its evaluation shows it"

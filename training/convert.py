@@ -13,7 +13,6 @@ from transformers import AutoTokenizer, BertConfig
 from armt_core.config import ArmtConfig
 from armt_core.errors import ModelError
 from armt_core.model import ArmtModel
-from training.fresh import spread
 
 
 def convert_sentence_transformer(
@@ -47,7 +46,6 @@ def convert_sentence_transformer(
         raise ModelError(f"{weights} holds weights that no BERT has: {sorted(unknown)[:3]}.")
     if lost := [name for name in missing if name.startswith("backbone.bert.")]:
         raise ModelError(f"{weights} lacks {lost[:3]}.")
-    spread(model)
     output.mkdir(parents=True, exist_ok=True)
     model.half().save_pretrained(output)
     tokenizer.save_pretrained(output)

@@ -1,9 +1,10 @@
-"""Where a memory starts from before it is trained: the text itself, and addresses that fit it.
+"""Where a memory starts from before it is trained: a place of its own for every memory token.
 
-Started at random, keys say next to nothing of what a memory token has seen, queries nothing of
-what is looked for, and training stands still until both have come about by chance. Here both
-start as what a memory token and a text token around the same place have in common
-(docs/decisions.md, with what was measured).
+Keys that overlap make a memory that only grows: gamma is 0, and what is taken back is a part of
+what was written (docs/log.md). So W_k and W_q start as what sends memory token i to two numbers
+of its own, of which DPFP makes one feature: the M keys are then nearly orthogonal, each memory
+token reads back what it wrote, a write replaces, and the memory keeps its size however long a
+document is. Whatever else keys may say is learned from there.
 
 Axes: L layers, N texts, T tokens, M memory tokens, D width, d_mem numbers of a key.
 """
@@ -12,20 +13,23 @@ import random
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from armt_core.masks import stretches
+from armt_core.apart import through
 from armt_core.model import ArmtModel
 from armt_core.padding import pad_rows
-from training.objectives.recall import whole_words
 from training.rows import Words
 from training.text import Texts
 
-#: Texts to learn addresses from, and tokens of each with [CLS] and [SEP].
-TEXTS, LENGTH = 600, 64
-#: How much of a value is read at first, as a share of the spread of the text's own numbers.
-_SHARE = 0.3
+#: Texts to learn the places from, and most tokens of each with [CLS] and [SEP].
+TEXTS, LENGTH = 192, 64
 #: Added to the eigenvalues of a covariance, as a share of their mean, before it is inverted.
-_RIDGE = 0.1
+_RIDGE = 1e-3
+#: How memory tokens begin: as these words, in this order, at positions 1 to M.
+_WORDS = (
+    "who what where when why how which whose first last before after name place thing number "
+    "person part reason time year group kind way point end start home work state case fact"
+)
 
 
 def has_fresh_memory(model: ArmtModel) -> bool:
@@ -34,107 +38,80 @@ def has_fresh_memory(model: ArmtModel) -> bool:
 
 
 @torch.no_grad()
-def spread(model: ArmtModel) -> None:
-    """Lets each memory token begin as the mean of its stretch of the text and nothing else."""
-    model.config.memory_tokens = "spread"
-    model.memory_tokens.zero_()
+def begin(model: ArmtModel, words: Words, texts: Texts, number: int = TEXTS, seed: int = 0) -> None:
+    """Makes the memory tokens "apart" and words, W_k and W_q their places, and W_v the identity.
 
-
-@torch.no_grad()
-def align(model: ArmtModel, words: Words, texts: Texts, number: int = TEXTS, seed: int = 0) -> None:
-    """Sets W_q, W_k and W_v of every layer from how the model reads `number` texts.
-
-    Each text is read as a segment, and again elsewhere, after other words and with holes. W_q
-    and W_k are the first d_mem canonical correlations between the rarest word of a stretch in
-    the second reading and the memory token of that stretch in the first (Hotelling 1936). W_v
-    hands on what differs between texts and leaves out what a memory token always is.
+    The places are fitted to how the model reads `number` texts: the first of a document, those
+    after another, and as a question. Each round starts from the reads of the one before.
     """
+    M = model.config.num_memory_tokens
+    model.eval()
+    model.config.memory_tokens = "apart"
+    (ids,) = words.encode([_WORDS])
+    ids = torch.tensor([ids[i % len(ids)] for i in range(M)], device=model.device)
+    placed = model.adapter.place(
+        model.adapter.tokens(ids[None]), torch.arange(1, M + 1, device=model.device)[None]
+    )
+    memory = model.associative
+    model.memory_tokens.copy_(placed[0])
+    memory.value.copy_(torch.eye(model.config.hidden_size).expand_as(memory.value))
+    memory.beta_weight.zero_()
+    memory.beta_bias.fill_(1.0)
+
     draw = random.Random(seed)
-    told, again, shifts = _pairs(words, texts, number, draw)
-    mask = torch.ones_like(told)
-    _, memory_tokens = _states(model, told, mask, write=True)  # (L, N, M, D)
-    text, _ = _states(model, *again, write=False)  # (L, N, T', D)
-    _, held = stretches(mask.bool(), model.config.num_memory_tokens)  # (N, M, LENGTH)
-    # Vocabularies are ordered by how often a token is met: questions are about rare ones.
-    visible = again[0].gather(1, torch.arange(LENGTH)[None] + shifts[:, None])  # (N, LENGTH)
-    rarity = torch.where(visible == words.mask, -1, visible)[:, None].expand_as(held)
-    places = rarity.masked_fill(held == 0, -2).argmax(-1) + shifts[:, None]  # (N, M)
-    for layer, (m, t) in enumerate(zip(memory_tokens, text, strict=True)):
-        x = t.gather(1, places[..., None].expand(-1, -1, t.shape[-1])).double()  # (N, M, D)
-        y = m.double()
-        # Neither may lean on what every text has in common.
-        common = torch.cat([y.mean(0), x.mean((0, 1))[None]])  # (M + 1, D)
-        basis, _ = torch.linalg.qr(common.T)
-        rest = torch.eye(y.shape[-1], dtype=y.dtype) - basis @ basis.T  # (D, D)
-        # What differs inside a text is what tells its memory tokens apart.
-        x_in = ((x - x.mean(1, keepdim=True)) @ rest).flatten(0, 1)
-        y_in = ((y - y.mean(1, keepdim=True)) @ rest).flatten(0, 1)
-        query, key = _canonical(x_in, y_in, model.associative.key.shape[1])
-        y_all = (y - y.mean(0)) @ rest
-        scale = _SHARE * t.std().double() / y_all.std()
-        for weight, value in (
-            (model.associative.query, rest @ query / (x_in @ query).std()),
-            (model.associative.key, rest @ key / (y_in @ key).std()),
-            (model.associative.value, scale * rest),
-        ):
-            weight[layer].copy_(value.T)
+    told, after, asked = (_texts(model, words, texts, number, draw) for _ in range(3))
+    wanted = places(M, model.config.memory_dim).to(model.device)
+    empty = model.empty_memory(number)
+    _, first = through(model, *told, empty, None, None)  # (L, N, M, D)
+    made = [first]
+    for _ in range(3):
+        outputs = torch.cat(made, dim=1)
+        inputs = torch.cat([model.memory_tokens.expand_as(outputs[:1]), outputs[:-1]])
+        for layer in range(model.config.num_hidden_layers):
+            memory.key[layer] = _fit(outputs[layer], wanted)
+            memory.query[layer] = _fit(inputs[layer], wanted)
+        filled = model.write(first, empty, told[1].any(-1))
+        _, second = through(model, *after, filled, None, None)
+        _, question = through(model, *asked, filled, None, "answer")
+        made = [first, second, question]
 
 
-def _canonical(x: Tensor, y: Tensor, most: int) -> tuple[Tensor, Tensor]:
-    """The first directions (D, most) each in which x and y (n, D) correlate best."""
-    n = x.shape[0]
-    of_x, of_y = _inverse_root(x.T @ x / n), _inverse_root(y.T @ y / n)
-    left, _, right = torch.linalg.svd(of_x @ (x.T @ y / n) @ of_y)
-    return of_x @ left[:, :most], of_y @ right[:most].T
+def places(M: int, d_mem: int) -> Tensor:
+    """What W_k sends memory token i to, (M, d_mem): two neighbouring numbers that are 1, or -1 for
+    the second half of the memory tokens. Of more than d_mem memory tokens some share a place."""
+    pairs = d_mem // 2
+    found = torch.zeros(M, d_mem)
+    for i in range(M):
+        pair, sign = i % pairs, 1.0 - 2.0 * (i // pairs % 2)
+        found[i, 2 * pair : 2 * pair + 2] = sign
+    return found
 
 
-def _inverse_root(covariance: Tensor) -> Tensor:
-    values, vectors = torch.linalg.eigh(covariance)
-    return vectors * (values.clamp_min(0) + _RIDGE * values.mean()).rsqrt() @ vectors.T
+def _fit(rows: Tensor, wanted: Tensor) -> Tensor:
+    """W (d_mem, D) that sends rows (N, M, D) to `wanted` (M, d_mem) with the least squares."""
+    x = rows.double().flatten(0, 1)
+    y = wanted.double().expand(rows.shape[0], -1, -1).flatten(0, 1)
+    covariance = x.T @ x
+    ridge = _RIDGE * covariance.diagonal().mean() * torch.eye(x.shape[1], dtype=x.dtype)
+    return torch.linalg.solve(covariance + ridge.to(x.device), x.T @ y).T.to(rows.dtype)
 
 
-def _pairs(
-    words: Words, texts: Texts, number: int, draw: random.Random
-) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor]:
-    """Texts as segments (N, LENGTH), the same elsewhere as ids and mask, and by how much later
-    each of their tokens stands there: (N,)."""
-    told: list[list[int]] = []
-    while len(told) < number:
+def _texts(
+    model: ArmtModel, words: Words, texts: Texts, number: int, draw: random.Random
+) -> tuple[Tensor, Tensor]:
+    """ids and mask (N, LENGTH) of texts of different lengths."""
+    rows = []
+    for _ in range(number):
         tokens: list[int] = []
+        most = draw.randint(LENGTH // 8, LENGTH - 2)
         for sentence in texts.sentences(draw):
             tokens += sentence
-            if len(tokens) >= LENGTH - 2:
+            if len(tokens) >= most:
                 break
-        told.append(words.segment(tokens[: LENGTH - 2]))
-    again, shifts = [], []
-    for n, row in enumerate(told):
-        holes = set(whole_words(words, row, 0.4, draw))
-        before = told[n - 1][1 : 1 + draw.randrange(LENGTH // 2)]
-        holed = [words.mask if i in holes else token for i, token in enumerate(row)]
-        again.append([words.cls, *before, *holed[1:]])
-        shifts.append(len(before))
-    return torch.tensor(told), pad_rows(again, words.pad), torch.tensor(shifts)
-
-
-def _states(
-    model: ArmtModel, ids: Tensor, mask: Tensor, write: bool
-) -> tuple[list[Tensor], list[Tensor]]:
-    """What every layer is given (text) and what it makes of the memory tokens: L of (N, ., D)."""
-    T, given, made = ids.shape[1], [], []
-    layers = model.adapter.layers
-
-    def note(_: object, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        given.append(inputs[0][:, :T].cpu())
-        made.append(output[:, T:].cpu())
-
-    hooks = [layer.register_forward_hook(note) for layer in layers]
-    try:
-        model.eval()
-        for at in range(0, len(ids), 50):
-            part = slice(at, at + 50)
-            model.run(ids[part].to(model.device), mask[part].to(model.device), write=write)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    L = len(layers)
-    return [torch.cat(given[i::L]) for i in range(L)], [torch.cat(made[i::L]) for i in range(L)]
+        rows.append(words.segment(tokens[:most]))
+    ids, mask = pad_rows(rows, words.pad)
+    missing = (0, LENGTH - ids.shape[1])
+    return (
+        functional.pad(ids, missing, value=words.pad).to(model.device),
+        functional.pad(mask, missing).bool().to(model.device),
+    )

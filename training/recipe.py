@@ -29,8 +29,9 @@ class Stage:
 class Recipe:
     """learning_rate: of the backbone; fresh_learning_rate: of memory and heads, which start
     from random numbers. emptied: share of batches with an emptied memory. decay: over how
-    many of the last steps the rates fall to zero. frozen: parts of names of weights that stay as
-    they are ("word_embeddings")."""
+    many of the last steps the rates fall to zero. trained: beginnings of the names of weights that
+    are trained ("deltas.reader"), the others stay as they are; none: all are. deltas: the rank of
+    what roles change of the backbone, for those that the model has none for yet."""
 
     seed: int = 0
     learning_rate: float = 1e-4
@@ -41,7 +42,8 @@ class Recipe:
     clip: float = 1.0
     emptied: float = 0.2
     dropout: float = 0.0
-    frozen: tuple[str, ...] = ()
+    trained: tuple[str, ...] = ()
+    deltas: Mapping[str, int] = field(default_factory=dict)
     stages: tuple[Stage, ...] = field(default=())
 
     @property
@@ -77,7 +79,7 @@ def load_recipe(path: Path) -> Recipe:
         raise RecipeError(f"{path} has unknown settings {unknown}; known are {sorted(known)}.")
     if not stages:
         raise RecipeError(f"{path} has no [[stage]].")
-    values["frozen"] = tuple(values.get("frozen", ()))
+    values["trained"] = tuple(values.get("trained", ()))
     return Recipe(**values, stages=tuple(_stage(path, stage) for stage in stages))
 
 

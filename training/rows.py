@@ -146,5 +146,5 @@ def ask(
     memory: of B / n documents, n neighbouring questions each; None: an empty one.
     Gives `Answers.loss` and the hidden states (B, T, D).
     """
-    hidden, _ = model.run(answers.ids, answers.mask, memory, prefix=answers.prefix)
+    hidden, _ = model.run(answers.ids, answers.mask, memory, prefix=answers.prefix, role="answer")
     return *answers.loss(model, hidden), hidden

@@ -14,7 +14,7 @@ from armt_core.model import ArmtModel
 from training import checkpoints
 from training.data import files
 from training.data.articles import Article, articles_of
-from training.fresh import align, has_fresh_memory, spread
+from training.fresh import begin, has_fresh_memory
 from training.objectives.asking import Asking, AskingSettings
 from training.objectives.babilong import Babilong, Lengths
 from training.objectives.base import Objective
@@ -36,11 +36,10 @@ def train_folder(
     """
     chosen = load_recipe(recipe)
     goes_on = checkpoints.exists(output)
-    model, words = open_start(output if goes_on else start)
+    model, words = open_start(output) if goes_on else open_start(start, chosen.deltas)
     if not goes_on:
         if chosen.emptied < 1 and has_fresh_memory(model):
-            spread(model)
-            align(model, words, Texts(files.books(data, "train"), words))
+            begin(model, words, Texts(files.books(data, "train"), words))
         model.config.save_pretrained(output / _MODEL)
         words.tokenizer.save_pretrained(output / _MODEL)
     return train(model, chosen, objectives_over(data, words), output, minutes)
@@ -51,19 +50,26 @@ _MODEL = "model"
 T = TypeVar("T")
 
 
-def open_start(start: Path) -> tuple[ArmtModel, Words]:
-    """The float32 weights of a model folder or of a training, and its vocabulary."""
-    if (start / "config.json").is_file():
-        # A model that does not read spans yet gets a fresh head for them.
-        model = ArmtModel.from_pretrained(
-            start, dtype=torch.float32, local_files_only=True, reads_spans=True
-        )
-        return model, Words.of(AutoTokenizer.from_pretrained(start, local_files_only=True))
-    state, folder = checkpoints.load(start), start / _MODEL
-    if state is None or not (folder / "config.json").is_file():
+def open_start(start: Path, deltas: Mapping[str, int] | None = None) -> tuple[ArmtModel, Words]:
+    """The float32 weights of a model folder or of a training, and its vocabulary.
+
+    deltas: the rank of roles' deltas that begin fresh where the model has none for that role.
+    """
+    trained = not (start / "config.json").is_file()
+    folder = start / _MODEL if trained else start
+    state = checkpoints.load(start) if trained else None
+    if trained and (state is None or not (folder / "config.json").is_file()):
         raise ModelError(f"{start} is neither a model folder nor the output of a training.")
-    model = ArmtModel(ArmtConfig.from_pretrained(folder, local_files_only=True))
-    model.load_state_dict(state["model"])
+    config = ArmtConfig.from_pretrained(folder, local_files_only=True)
+    config.deltas = {**(deltas or {}), **config.deltas}
+    config.reads_spans = True  # a model that does not read spans yet gets a fresh head for them
+    if state is None:
+        model = ArmtModel.from_pretrained(
+            folder, config=config, dtype=torch.float32, local_files_only=True
+        )
+    else:
+        model = ArmtModel(config)
+        model.load_state_dict({**model.state_dict(), **state["model"]})
     return model, Words.of(AutoTokenizer.from_pretrained(folder, local_files_only=True))
 
 

@@ -24,7 +24,7 @@ from training.recipe import Recipe, RecipeError, Stage
 log = logging.getLogger(__name__)
 
 #: What the backbone was trained without, and so learns faster.
-_FRESH = ("memory_tokens", "associative.", "span.", "cls.predictions.")
+_FRESH = ("memory_tokens", "associative.", "span.", "cls.predictions.", "deltas.")
 
 Objectives = Callable[[Stage], Mapping[str, Objective]]
 
@@ -67,7 +67,7 @@ def train(
         accelerator.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"
     )
     _set_dropout(model, recipe.dropout)
-    _freeze(model, recipe.frozen)
+    _freeze(model, recipe.trained)
     losses, optimizer = accelerator.prepare(_Losses(model), _optimizer(model, recipe))
     begun = 0
     if state:
@@ -117,15 +117,15 @@ def _set_dropout(model: ArmtModel, share: float) -> None:
             module.p = share
 
 
-def _freeze(model: ArmtModel, frozen: Sequence[str]) -> None:
-    """Weights with one of these parts in their name are not trained. Raises RecipeError for a
-    part that no weight has."""
+def _freeze(model: ArmtModel, trained: Sequence[str]) -> None:
+    """Only weights whose names begin with one of these are trained; none given: all. Raises
+    RecipeError for a beginning that no weight has."""
     names = [name for name, _ in model.named_parameters()]
-    for part in frozen:
-        if not any(part in name for name in names):
-            raise RecipeError(f"No weight of this model has {part!r} in its name to be frozen.")
+    for part in trained:
+        if not any(name.startswith(part) for name in names):
+            raise RecipeError(f"No weight of this model has a name that begins with {part!r}.")
     for name, weight in model.named_parameters():
-        weight.requires_grad_(not any(part in name for part in frozen))
+        weight.requires_grad_(not trained or name.startswith(tuple(trained)))
 
 
 def _optimizer(model: ArmtModel, recipe: Recipe) -> torch.optim.Optimizer:

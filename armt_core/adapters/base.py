@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 from transformers import Cache, PreTrainedModel
 
+from armt_core.lowrank import LayerDelta
+
 
 @dataclass(frozen=True)
 class Context:
@@ -22,14 +24,16 @@ class Context:
 
     bias: Tensor
     position_ids: Tensor
-    rotary: tuple[Tensor, Tensor] | None
-    cache: Cache | None
+    rotary: tuple[Tensor, Tensor] | None = None
+    cache: Cache | None = None
 
 
 class BackboneAdapter(ABC):
     """A view of one `transformers` model; it owns no weights of its own."""
 
     causal: ClassVar[bool]
+    #: Whether `layer` takes deltas, and `layer_apart` is there.
+    takes_deltas: ClassVar[bool] = False
     #: Where the layers are in a checkpoint of the family ("transformer.h").
     layers_path: ClassVar[str]
 
@@ -58,8 +62,20 @@ class BackboneAdapter(ABC):
         return None
 
     @abstractmethod
-    def layer(self, index: int, hidden: Tensor, context: Context) -> Tensor:
-        """Layer `index` over (B, T, D)."""
+    def layer(
+        self, index: int, hidden: Tensor, context: Context, delta: LayerDelta | None = None
+    ) -> Tensor:
+        """Layer `index` over (B, T, D); delta: what the role of these rows changes of it."""
+
+    def layer_apart(
+        self, index: int, text: Tensor, tokens: Tensor, context: Context, delta: LayerDelta | None
+    ) -> tuple[Tensor, Tensor]:
+        """Layer `index` over text (B, T, D), and with `delta` over memory tokens (B, M, D).
+
+        Text sees text, memory tokens see both; `context.bias` is that of all rows,
+        (B, 1, T + M, T + M).
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not take deltas.")
 
     def finish(self, hidden: Tensor) -> Tensor:
         """What comes after the last layer and before the head: (B, T, D)."""

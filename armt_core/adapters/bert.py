@@ -6,12 +6,15 @@ from torch import Tensor
 from transformers import BertForMaskedLM, PreTrainedModel
 
 from armt_core.adapters.base import BackboneAdapter, Context
+from armt_core.adapters.bert_layer import look, seen
+from armt_core.lowrank import LayerDelta
 
 
 class BertAdapter(BackboneAdapter):
     """BertForMaskedLM, its head tied to the embeddings. Shapes as in the base class."""
 
     causal = False
+    takes_deltas = True
     layers_path = "bert.encoder.layer"
 
     @staticmethod
@@ -21,8 +24,24 @@ class BertAdapter(BackboneAdapter):
     def place(self, embeddings: Tensor, position_ids: Tensor) -> Tensor:
         return self.backbone.bert.embeddings(inputs_embeds=embeddings, position_ids=position_ids)
 
-    def layer(self, index: int, hidden: Tensor, context: Context) -> Tensor:
-        return self.layers[index](hidden, context.bias)
+    def layer(
+        self, index: int, hidden: Tensor, context: Context, delta: LayerDelta | None = None
+    ) -> Tensor:
+        layer = self.layers[index]
+        if delta is None:
+            return layer(hidden, context.bias)
+        return look(layer, hidden, seen(layer, hidden, delta), context.bias, delta)
+
+    def layer_apart(
+        self, index: int, text: Tensor, tokens: Tensor, context: Context, delta: LayerDelta | None
+    ) -> tuple[Tensor, Tensor]:
+        layer, T = self.layers[index], text.shape[1]
+        of_text = seen(layer, text, None)
+        both = of_text.and_then(seen(layer, tokens, delta))
+        return (
+            look(layer, text, of_text, context.bias[:, :, :T, :T], None),
+            look(layer, tokens, both, context.bias[:, :, T:], delta),
+        )
 
     def logits(self, hidden: Tensor) -> Tensor:
         return self.backbone.cls(hidden)

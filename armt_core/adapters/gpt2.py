@@ -6,6 +6,7 @@ from torch import Tensor
 from transformers import GPT2LMHeadModel, PreTrainedModel
 
 from armt_core.adapters.base import BackboneAdapter, Context
+from armt_core.lowrank import LayerDelta
 
 
 class GPT2Adapter(BackboneAdapter):
@@ -22,7 +23,9 @@ class GPT2Adapter(BackboneAdapter):
         inner = self.backbone.transformer
         return inner.drop(embeddings + inner.wpe(position_ids))
 
-    def layer(self, index: int, hidden: Tensor, context: Context) -> Tensor:
+    def layer(
+        self, index: int, hidden: Tensor, context: Context, delta: LayerDelta | None = None
+    ) -> Tensor:
         return self.layers[index](
             hidden,
             context.cache,

@@ -6,6 +6,7 @@ from torch import Tensor
 from transformers import GPTNeoXForCausalLM, PreTrainedModel
 
 from armt_core.adapters.base import BackboneAdapter, Context
+from armt_core.lowrank import LayerDelta
 
 
 class GPTNeoXAdapter(BackboneAdapter):
@@ -24,7 +25,9 @@ class GPTNeoXAdapter(BackboneAdapter):
     def rotary(self, hidden: Tensor, position_ids: Tensor) -> tuple[Tensor, Tensor]:
         return self.backbone.gpt_neox.rotary_emb(hidden, position_ids=position_ids)
 
-    def layer(self, index: int, hidden: Tensor, context: Context) -> Tensor:
+    def layer(
+        self, index: int, hidden: Tensor, context: Context, delta: LayerDelta | None = None
+    ) -> Tensor:
         return self.layers[index](
             hidden,
             attention_mask=context.bias,

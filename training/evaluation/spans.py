@@ -95,7 +95,7 @@ def _answer(
     laid = beside(words, [asked] * len(passages), [p.tokens for p in passages])
     ids, mask, inside = (t.to(model.device) for t in laid)
     before = len(asked) + 2
-    hidden, _ = model.run(ids, mask, memory)
+    hidden, _ = model.run(ids, mask, memory, role="reader")
     first, last = model.span(hidden, inside)
     best = ("", -torch.inf)
     for b, passage in enumerate(passages):

@@ -183,7 +183,9 @@ class Asking(Objective):
         """Hidden states (B Q, T, D) of the questions with their answers after them, and these."""
         said = [self._said(q, documents) for q in put]
         answers = Answers.of(self.words, [q.tokens for q in put], said).to(model.device)
-        hidden, _ = model.run(answers.ids, answers.mask, memory, prefix=answers.prefix)
+        hidden, _ = model.run(
+            answers.ids, answers.mask, memory, prefix=answers.prefix, role="answer"
+        )
         return hidden, answers
 
     def _spans(
@@ -213,7 +215,7 @@ class Asking(Objective):
             state = None if memory is None else memory.take([put[i].document for i in group])
             laid = beside(self.words, [put[i].tokens for i in group], [passages[i] for i in group])
             ids, mask, inside = (t.to(model.device) for t in laid)
-            hidden, _ = model.run(ids, mask, state)
+            hidden, _ = model.run(ids, mask, state, role="reader")
             assert model.span is not None
             first, last = model.span(hidden, inside)
             ends = torch.tensor([wanted[i] for i in group], device=model.device).T

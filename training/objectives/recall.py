@@ -95,7 +95,7 @@ class Holes:
 
         memory: of the B documents, or of each B / its batch neighbours; None: an empty one.
         """
-        hidden, _ = model.run(self.ids, self.mask, memory)
+        hidden, _ = model.run(self.ids, self.mask, memory, role="answer")
         return model.adapter.logits(hidden[self.row, self.place][None])[0].float()
 
 

@@ -1,0 +1,48 @@
+"""What a role changes of a backbone that stays as it is: low-rank deltas of its linear layers.
+
+A linear layer x -> W x + b becomes x -> W x + b + U V x for one role; W serves all roles.
+Source: LoRA, arXiv 2106.09685. U starts at zero, so a fresh delta changes nothing.
+
+Axes: I input features, O output features, R rank.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+#: What may have deltas of its own: the memory tokens while a segment is read, answers from memory
+#: alone, and the reader of a question beside a passage. Text that is read has none.
+Role = Literal["memory", "answer", "reader"]
+
+
+class LowRank(nn.Module):
+    """U V x: inward V is (R, I), outward U is (O, R)."""
+
+    def __init__(self, inputs: int, outputs: int, rank: int) -> None:
+        super().__init__()
+        self.inward = nn.Parameter(torch.empty(rank, inputs))
+        self.outward = nn.Parameter(torch.empty(outputs, rank))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., I) to (..., O)."""
+        return functional.linear(functional.linear(x, self.inward), self.outward)
+
+
+class LayerDelta(nn.Module):
+    """The deltas of the six linear layers of a transformer layer of width D and inner width F."""
+
+    def __init__(self, width: int, inner: int, rank: int) -> None:
+        super().__init__()
+        self.query = LowRank(width, width, rank)
+        self.key = LowRank(width, width, rank)
+        self.value = LowRank(width, width, rank)
+        self.attended = LowRank(width, width, rank)
+        self.widen = LowRank(width, inner, rank)
+        self.narrow = LowRank(inner, width, rank)
+
+
+def project(linear: nn.Module, x: Tensor, delta: LowRank | None) -> Tensor:
+    """What `linear` makes of x for a role; without a delta, what it makes of it for all."""
+    return linear(x) if delta is None else linear(x) + delta(x)

@@ -1,0 +1,56 @@
+"""Several trainings of one model, each of its own weights, as one model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from armt_core.errors import ModelError
+from armt_core.model import ArmtModel
+from training import checkpoints
+from training.rows import Words
+from training.run import open_start
+
+
+def combined(trainings: Sequence[Path]) -> tuple[ArmtModel, Words]:
+    """The model of the first training with what each further one trained.
+
+    A further training must name what it trains (`trained` of its recipe) and have begun from the
+    same weights. Raises ModelError where it does not, or where two trained the same.
+    """
+    model, words = open_start(trainings[0])
+    taken = _trained(trainings[0])
+    for path in trainings[1:]:
+        other, _ = open_start(path)
+        names = _trained(path)
+        if not names or not taken:
+            raise ModelError(f"{path} or {trainings[0]} trained all weights; export it by itself.")
+        if twice := sorted(set(names) & set(taken)):
+            raise ModelError(f"{path} trained {twice} as a training before it did; leave one out.")
+        model = _joined(model, other, (*taken, *names), names, path)
+        taken = (*taken, *names)
+    return model, words
+
+
+def _joined(
+    model: ArmtModel, other: ArmtModel, either: Sequence[str], names: Sequence[str], path: Path
+) -> ArmtModel:
+    config = model.config
+    config.deltas = {**config.deltas, **other.config.deltas}
+    if any(name.startswith("memory_tokens") for name in names):
+        config.memory_tokens = other.config.memory_tokens
+    weights, others = model.state_dict(), other.state_dict()
+    for name, weight in weights.items():
+        same = name in others and torch.equal(weight, others[name])
+        if not same and name in others and not name.startswith(tuple(either)):
+            raise ModelError(f"{path} did not begin from the same model: {name} differs.")
+    weights |= {k: v for k, v in others.items() if k.startswith(tuple(names))}
+    joined = ArmtModel(config)
+    joined.load_state_dict({**joined.state_dict(), **weights})
+    return joined
+
+
+def _trained(path: Path) -> tuple[str, ...]:
+    """Beginnings of the names that a training trains; none where it trains all, or is none."""
+    state = checkpoints.load(path) if checkpoints.exists(path) else None
+    return tuple(state["recipe"]["trained"]) if state else ()
