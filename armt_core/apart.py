@@ -1,10 +1,10 @@
 """Memory tokens as the one door to the memory: they read it, they write it, text does neither.
 
 While a segment is read, text sees text, so its vectors are those of the backbone whatever was
-read before, and its rows need no gradient where the backbone is not trained. The memory tokens
-see the text and, before each layer, read what they wrote after it. What is asked of a memory
-(role "answer") is put beside memory tokens that read it: the question attends to them, they to
-the question, and nobody to the memory itself.
+read before, and its rows need no gradient where the backbone is not trained. Each of
+the memory tokens sees a stretch of the text and, before each layer, reads what they wrote after
+it. What is asked of a memory (role "answer") is put beside memory tokens that read it: the
+question attends to them, they to the question, and nobody to the memory itself.
 
 Read and write are those of `armt_core.associative` (arXiv 2407.04841), at the memory tokens.
 
@@ -17,14 +17,17 @@ import torch
 from torch import Tensor
 
 from armt_core.adapters import Context
-from armt_core.associative import read
 from armt_core.errors import ModelError
 from armt_core.lowrank import Role
-from armt_core.masks import attention_bias, positions
+from armt_core.masks import attention_bias, positions, unseen_score
 from armt_core.memory import MemoryState
+from armt_core.reads import LayerReads
 
 if TYPE_CHECKING:
     from armt_core.model import ArmtModel
+
+#: Tokens that a memory token sees at least to either side of its place: about a short sentence.
+_REACH = 4
 
 
 def run_apart(
@@ -51,7 +54,7 @@ def run_apart(
     text = adapter.place(adapter.tokens(input_ids), places)
     context = Context(attention_bias(mask, T, 0, prefix, False, False, text.dtype), places)
     for index in range(model.config.num_hidden_layers):
-        text = adapter.layer(index, text, context, delta and delta[index])
+        text = adapter.layer(index, text, context, delta[index])
     return adapter.finish(text), memory
 
 
@@ -74,20 +77,15 @@ def through(
     M = model.config.num_memory_tokens
     places = positions(mask, T)
     text = adapter.place(adapter.tokens(input_ids), places)
-    context = Context(attention_bias(mask, T, M, prefix, asks, False, text.dtype), places)
+    bias = attention_bias(mask, T, M, prefix, asks, False, text.dtype)
+    if not asks:
+        bias[:, 0, T:, :T].masked_fill_(~stretches(mask, M), unseen_score(text.dtype))
+    context = Context(bias, places)
     tokens = model.memory_tokens.to(text.dtype).expand(B, -1, -1)  # (B, M, D)
-    told = bool((memory.segments_read > 0).any())
-    # `unbind`, because the gradient of each `A[index]` would be as large as all of A.
-    A = memory.associations.to(text.dtype).unbind()  # L of (B, K, D)
-    z = memory.normalizer.to(text.dtype).unbind()  # L of (B, K)
-    w_query = model.associative.query.to(text.dtype).unbind()  # L of (d_mem, D)
+    reads = LayerReads(memory, model.associative.query, text.dtype)
     made: list[Tensor] = []
     for index in range(model.config.num_hidden_layers):
-        here = delta and delta[index]
-        if told:
-            # The rows of one document are read as one long row: its memory is not copied.
-            beside = tokens.reshape(memory.batch, -1, tokens.shape[-1])
-            tokens = read(beside, A[index], z[index], w_query[index]).view_as(tokens)
+        here, tokens = delta[index], reads(index, tokens)
         if asks:
             rows = adapter.layer(index, torch.cat([text, tokens], dim=1), context, here)
             text, tokens = rows[:, :T], rows[:, T:]
@@ -95,3 +93,17 @@ def through(
             text, tokens = adapter.layer_apart(index, text, tokens, context, here)
         made.append(tokens)
     return adapter.finish(text), torch.stack(made)
+
+
+def stretches(mask: Tensor, memory_tokens: int) -> Tensor:
+    """What each memory token sees of a text with this mask (B, T): (B, M, T) bool.
+
+    The text is cut into M stretches. A memory token sees its own, half of each neighbour's, at
+    least `_REACH` tokens to either side, and the first token ([CLS]). Memory tokens that all see
+    the same hold the same, and a question cannot tell them apart (docs/decisions.md).
+    """
+    T = mask.shape[1]
+    stretch = mask.sum(-1).view(-1, 1, 1) / memory_tokens  # (B, 1, 1)
+    middle = (torch.arange(memory_tokens, device=mask.device).view(1, -1, 1) + 0.5) * stretch
+    at = torch.arange(T, device=mask.device).view(1, 1, -1)
+    return ((at - middle).abs() <= stretch.clamp_min(_REACH)) | (at == 0)

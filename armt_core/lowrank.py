@@ -43,6 +43,7 @@ class LayerDelta(nn.Module):
         self.narrow = LowRank(inner, width, rank)
 
 
-def project(linear: nn.Module, x: Tensor, delta: LowRank | None) -> Tensor:
-    """What `linear` makes of x for a role; without a delta, what it makes of it for all."""
-    return linear(x) if delta is None else linear(x) + delta(x)
+def project(linear: nn.Module, x: Tensor, delta: LayerDelta | None, name: str) -> Tensor:
+    """What `linear`, which has this name in LayerDelta, makes of x for a role; without a delta,
+    what it makes of it for all."""
+    return linear(x) if delta is None else linear(x) + delta.get_submodule(name)(x)

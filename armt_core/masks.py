@@ -28,9 +28,7 @@ def attention_bias(
     """
     batch, total = text_mask.shape
     device = text_mask.device
-    # The lowest finite number, not -inf: a row of padding alone must not give NaN. float32 goes
-    # lower than bfloat16, into which autocast turns it.
-    hidden = max(torch.finfo(dtype).min, torch.finfo(torch.bfloat16).min)
+    hidden = unseen_score(dtype)
     bias = torch.zeros(
         batch, tokens + memory_tokens, total + memory_tokens, dtype=dtype, device=device
     )
@@ -49,6 +47,13 @@ def attention_bias(
         square = torch.ones(memory_tokens, memory_tokens, dtype=torch.bool, device=device)
         bias[:, tokens:, total:].masked_fill_(square.triu(1), hidden)
     return bias.unsqueeze(1)
+
+
+def unseen_score(dtype: torch.dtype) -> float:
+    """What is added to the score of what is not seen: the lowest finite number, not -inf, because
+    a row of padding alone must not give NaN. float32 goes lower than bfloat16, into which autocast
+    turns it."""
+    return max(torch.finfo(dtype).min, torch.finfo(torch.bfloat16).min)
 
 
 def positions(text_mask: Tensor, tokens: int) -> Tensor:

@@ -23,16 +23,16 @@ from transformers import (
 from transformers import initialization as init
 from transformers.utils import ModelOutput
 
-from armt_core.adapters import BackboneAdapter, Context, adapter_class
+from armt_core.adapters import BackboneAdapter, adapter_class
 from armt_core.apart import run_apart
-from armt_core.associative import AssociativeMemory, read
+from armt_core.associative import AssociativeMemory
 from armt_core.config import ArmtConfig
 from armt_core.errors import MemoryMismatch, ModelError
 from armt_core.generation import generate_after_prefix
 from armt_core.lowrank import LayerDelta, LowRank, Role
-from armt_core.masks import attention_bias, memory_positions, positions
 from armt_core.memory import MemoryState
 from armt_core.spans import SpanHead
+from armt_core.together import run_together
 
 
 @dataclass
@@ -131,10 +131,10 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
         """The type of memory this model writes: float32, or float64 for a float64 model."""
         return torch.promote_types(self.dtype, torch.float32)
 
-    def delta(self, role: Role | None) -> Sequence[LayerDelta] | None:
-        """The L layers' deltas of a role; None for one that uses the backbone as it is."""
+    def delta(self, role: Role | None) -> Sequence[LayerDelta | None]:
+        """The L layers' deltas of a role; Nones for one that uses the backbone as it is."""
         if role not in self.config.deltas:
-            return None
+            return [None] * self.config.num_hidden_layers
         return self.deltas[role]  # type: ignore[return-value]
 
     def empty_memory(self, batch: int = 1) -> MemoryState:
@@ -178,56 +178,9 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
         if prefix is None and adapter.causal:
             prefix = torch.zeros(1, dtype=torch.int64, device=mask.device)
 
-        kind = self.config.memory_tokens
-        if kind == "apart":
+        if self.config.memory_tokens == "apart":
             return run_apart(self, input_ids, mask, memory, write, prefix, role)
-        delta = self.delta(role)
-        places = positions(mask, T)  # (B, T)
-        embeddings = adapter.tokens(input_ids)
-        if M:
-            tokens = self.memory_tokens.to(embeddings.dtype).expand(B, -1, -1)  # (B, M, D)
-            all_places = torch.cat([places, memory_positions(mask, M)], dim=1)
-            if kind == "own":
-                hidden = torch.cat([adapter.place(embeddings, places), tokens], dim=1)
-            else:
-                hidden = adapter.place(torch.cat([embeddings, tokens], dim=1), all_places)
-            places = all_places  # of hidden, (B, T + M, D)
-        else:
-            hidden = adapter.place(embeddings, places)
-        context = Context(
-            bias=attention_bias(
-                mask,
-                T,
-                M,
-                prefix,
-                kind == "inline" and not adapter.causal,
-                adapter.causal,
-                hidden.dtype,
-            ),
-            position_ids=places,
-            rotary=adapter.rotary(hidden, places),
-            cache=cache,
-        )
-
-        # Nothing written anywhere: reads would add zeros, so they are left out.
-        reads = bool((memory.segments_read > 0).any())
-        if reads:  # one copy in the type of the hidden states serves all positions
-            # `unbind`, because the gradient of each `A[index]` would be as large as all of A.
-            A = memory.associations.to(hidden.dtype).unbind()  # L of (B, K, D)
-            z = memory.normalizer.to(hidden.dtype).unbind()  # L of (B, K)
-            w_query = self.associative.query.to(hidden.dtype).unbind()  # L of (d_mem, D)
-        written: list[Tensor] = []
-        for index in range(self.config.num_hidden_layers):
-            if reads:
-                # The rows of one document are read as one long row: its memory is not copied.
-                beside = hidden.reshape(memory.batch, -1, hidden.shape[-1])
-                hidden = read(beside, A[index], z[index], w_query[index]).view_as(hidden)
-            hidden = adapter.layer(index, hidden, context, delta and delta[index])
-            if M:
-                written.append(hidden[:, T:])
-        if M:
-            memory = self.write(torch.stack(written), memory, mask.any(-1))
-        return adapter.finish(hidden[:, :T]), memory
+        return run_together(self, input_ids, mask, memory, write, prefix, cache, role)
 
     def forward(
         self,

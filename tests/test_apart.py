@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from armt_core import ArmtConfig, ArmtModel
-from armt_core.apart import through
+from armt_core.apart import stretches, through
 from armt_core.errors import ModelError
 from armt_core.lowrank import LowRank
 from tests.fakes import backbone_config, random_ids, tiny_model
@@ -42,8 +42,22 @@ def test_text_is_read_as_the_backbone_reads_it_whatever_was_read_before():
             torch.testing.assert_close(hidden[mask.bool()], plain[mask.bool()])
 
 
-def test_without_deltas_the_first_segment_is_written_as_by_memory_tokens_of_their_own():
-    apart, own = tiny_model(memory_tokens="apart"), tiny_model(memory_tokens="own")
+def test_a_memory_token_sees_its_stretch_half_of_each_neighbour_and_the_first_token():
+    mask = torch.tensor([[True] * 40, [True] * 4 + [False] * 36])
+    seen = stretches(mask, 4)
+    numbers = [row.nonzero()[:, 0].tolist() for row in seen[0]]
+    assert numbers == [
+        list(range(16)),  # around 5, 10 to either side
+        [0, *range(5, 26)],
+        [0, *range(15, 36)],
+        [0, *range(25, 40)],
+    ]
+    # A text of 4 tokens has stretches of one, but at least 4 to either side are seen.
+    assert (seen[1] & mask[1]).sum(-1).tolist() == [4, 4, 4, 4]
+
+
+def test_a_single_memory_token_sees_all_and_writes_as_one_of_its_own_without_deltas():
+    apart, own = (tiny_model(memory_tokens=kind, num_memory_tokens=1) for kind in ("apart", "own"))
     ids = random_ids(2, 7)
     _, one = apart.run(ids, write=True)
     _, other = own.run(ids, write=True)
@@ -57,7 +71,7 @@ def test_memory_tokens_read_what_was_written_before():
     _, told = through(model, ids, torch.ones_like(ids).bool(), before, None, None)
     empty = model.empty_memory(2)
     _, untold = through(model, ids, torch.ones_like(ids).bool(), empty, None, None)
-    assert float((told - untold).abs().mean()) > 0.05
+    assert float((told - untold).detach().abs().mean()) > 0.05
 
 
 def test_padding_and_the_other_documents_of_a_batch_change_nothing():

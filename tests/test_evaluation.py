@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 from transformers import AutoTokenizer
 
+from armt_core import ArmtModel
 from armt_core.document_model import open_model
 from ingest.settings import DEFAULT_MODEL
 from tests.test_training import PROSE, objective, recipe, small_model
@@ -111,7 +112,7 @@ class Rememberer:
     def empty_memory(self, batch: int) -> list[Tensor]:
         return []
 
-    def run(self, ids, mask=None, memory=None, write=False):
+    def run(self, ids, mask=None, memory=None, write=False, role=None):
         if write:
             self.read.append(mask)
             return ids, [*memory, ids][-self.window :]
@@ -254,7 +255,7 @@ def trained_apart(words, texts, folder, name, begins, seed=0):
         for weight in model.deltas.parameters():
             weight.fill_(0.1)
     made = {name: objective(name, words, texts)}
-    train(model, replace(recipe(name, 2), trained=begins), lambda _: made, folder)
+    train(model, replace(recipe(name, 2), trained=begins, emptied=0.0), lambda _: made, folder)
     model.config.save_pretrained(folder / "model")
     words.tokenizer.save_pretrained(folder / "model")
     return model

@@ -30,6 +30,7 @@ from training.objectives.babilong import Babilong, Lengths, hide
 from training.objectives.recall import Recall, RecallSettings, whole_words
 from training.recipe import Recipe, RecipeError, Stage, load_recipe
 from training.rows import Answers, Words, alike, pack
+from training.run import begin_roles
 from training.text import Texts
 from training.trainer import train
 
@@ -114,6 +115,31 @@ def test_answers_predict_each_token_from_the_one_before_and_the_stop_from_the_la
     # Every predicting position holds the token before its target.
     before = answers.ids[answers.row, answers.place + 1]
     assert before.tolist() == answers.target.tolist()
+
+
+def test_filled_questions_of_a_story_share_a_row_with_a_mask_for_each_answer(words):
+    c, s, m = words.cls, words.sep, words.mask
+    answers = Answers.filled(words, [[], [5]], [[([7, 8], 50), ([9], 51)], [([9], 52)]])
+    assert answers.ids.tolist() == [[c, 7, 8, m, 9, m, s], [c, 5, 9, m, s, 0, 0]]
+    assert answers.prefix.tolist() == [7, 5]  # all of a row is seen
+    assert (answers.ids[answers.row, answers.place] == m).all()
+    assert answers.target.tolist() == [50, 51, 52] and answers.question.tolist() == [0, 1, 2]
+    assert answers.questions == 3
+
+
+def test_a_role_can_begin_as_another_of_the_same_rank(words):
+    model = tiny_model(memory_tokens="apart", deltas={"answer": 2, "reader": 2, "memory": 3})
+    with torch.no_grad():
+        for weight in model.deltas["reader"].parameters():
+            weight.normal_()
+    begin_roles(model, {"answer": "reader"})
+    pairs = zip(
+        model.deltas["answer"].parameters(), model.deltas["reader"].parameters(), strict=True
+    )
+    assert all(torch.equal(one, other) and one is not other for one, other in pairs)
+    for impossible in ({"memory": "reader"}, {"answer": "other"}, {"other": "answer"}):
+        with pytest.raises(RecipeError, match="cannot begin as"):
+            begin_roles(model, impossible)
 
 
 def test_facts_are_hidden_in_order_and_filler_fills_the_segments(words, texts):

@@ -8,15 +8,19 @@ import torch
 from armt_core.errors import ModelError
 from armt_core.model import ArmtModel
 from training import checkpoints
+from training.fresh import has_fresh_memory
 from training.rows import Words
 from training.run import open_start
+
+_MEMORY = ("memory_tokens", "associative.")
 
 
 def combined(trainings: Sequence[Path]) -> tuple[ArmtModel, Words]:
     """The model of the first training with what each further one trained.
 
     A further training must name what it trains (`trained` of its recipe) and have begun from the
-    same weights. Raises ModelError where it does not, or where two trained the same.
+    same weights; a memory that was taught nothing in it is left out. Raises ModelError where it
+    does not, or where two trained the same.
     """
     model, words = open_start(trainings[0])
     taken = _trained(trainings[0])
@@ -40,6 +44,8 @@ def _joined(
     if any(name.startswith("memory_tokens") for name in names):
         config.memory_tokens = other.config.memory_tokens
     weights, others = model.state_dict(), other.state_dict()
+    if has_fresh_memory(other):
+        others = {k: v for k, v in others.items() if not k.startswith(_MEMORY)}
     for name, weight in weights.items():
         same = name in others and torch.equal(weight, others[name])
         if not same and name in others and not name.startswith(tuple(either)):

@@ -25,7 +25,7 @@ from training.text import Texts
 TEXTS, LENGTH = 192, 64
 #: Added to the eigenvalues of a covariance, as a share of their mean, before it is inverted.
 _RIDGE = 1e-3
-#: How memory tokens begin: as these words, in this order, at positions 1 to M.
+#: How memory tokens begin: as these words, in this order.
 _WORDS = (
     "who what where when why how which whose first last before after name place thing number "
     "person part reason time year group kind way point end start home work state case fact"
@@ -41,39 +41,53 @@ def has_fresh_memory(model: ArmtModel) -> bool:
 def begin(model: ArmtModel, words: Words, texts: Texts, number: int = TEXTS, seed: int = 0) -> None:
     """Makes the memory tokens "apart" and words, W_k and W_q their places, and W_v the identity.
 
-    The places are fitted to how the model reads `number` texts: the first of a document, those
-    after another, and as a question. Each round starts from the reads of the one before.
+    The places are fitted three times (`fit_places`), each from the reads of the one before.
     """
     M = model.config.num_memory_tokens
     model.eval()
     model.config.memory_tokens = "apart"
-    (ids,) = words.encode([_WORDS])
-    ids = torch.tensor([ids[i % len(ids)] for i in range(M)], device=model.device)
-    placed = model.adapter.place(
-        model.adapter.tokens(ids[None]), torch.arange(1, M + 1, device=model.device)[None]
-    )
+    (found,) = words.encode([_WORDS])
+    ids = torch.tensor([found[i % len(found)] for i in range(M)], device=model.device)
+    # Spread over a text, so that neighbours are attended to and every one begins with its own.
+    spread = 1 + (torch.arange(M, device=model.device) * (LENGTH - 2) + LENGTH // 2) // M
+    placed = model.adapter.place(model.adapter.tokens(ids[None]), spread[None])
     memory = model.associative
     model.memory_tokens.copy_(placed[0])
     memory.value.copy_(torch.eye(model.config.hidden_size).expand_as(memory.value))
     memory.beta_weight.zero_()
     memory.beta_bias.fill_(1.0)
 
-    draw = random.Random(seed)
-    told, after, asked = (_texts(model, words, texts, number, draw) for _ in range(3))
     wanted = places(M, model.config.memory_dim).to(model.device)
+    for layer in range(model.config.num_hidden_layers):  # any place, until the first fit
+        memory.key[layer] = memory.query[layer] = _fit(model.memory_tokens[None], wanted)
+    for _ in range(3):
+        fit_places(model, words, texts, number, random.Random(seed))
+
+
+@torch.no_grad()
+def fit_places(
+    model: ArmtModel, words: Words, texts: Texts, number: int, draw: random.Random
+) -> None:
+    """W_k and W_q anew, so that every memory token has its place in how the model reads now.
+
+    Fitted to `number` texts of each kind: the first of a document, those after another, and
+    questions; `draw` decides which. What is read back depends on W_k and W_q as they were.
+    """
+    training, memory = model.training, model.associative
+    model.eval()
+    told, after, asked = (_texts(model, words, texts, number, draw) for _ in range(3))
+    wanted = places(model.config.num_memory_tokens, model.config.memory_dim).to(model.device)
     empty = model.empty_memory(number)
     _, first = through(model, *told, empty, None, None)  # (L, N, M, D)
-    made = [first]
-    for _ in range(3):
-        outputs = torch.cat(made, dim=1)
-        inputs = torch.cat([model.memory_tokens.expand_as(outputs[:1]), outputs[:-1]])
-        for layer in range(model.config.num_hidden_layers):
-            memory.key[layer] = _fit(outputs[layer], wanted)
-            memory.query[layer] = _fit(inputs[layer], wanted)
-        filled = model.write(first, empty, told[1].any(-1))
-        _, second = through(model, *after, filled, None, None)
-        _, question = through(model, *asked, filled, None, "answer")
-        made = [first, second, question]
+    filled = model.write(first, empty, told[1].any(-1))
+    _, second = through(model, *after, filled, None, None)
+    _, question = through(model, *asked, filled, None, "answer")
+    outputs = torch.cat([first, second, question], dim=1).float()
+    inputs = torch.cat([model.memory_tokens.expand_as(outputs[:1]), outputs[:-1]])
+    for layer in range(model.config.num_hidden_layers):
+        memory.key[layer] = _fit(outputs[layer], wanted)
+        memory.query[layer] = _fit(inputs[layer], wanted)
+    model.train(training)
 
 
 def places(M: int, d_mem: int) -> Tensor:

@@ -91,8 +91,9 @@ def pack(sentences: Sequence[Sequence[int]], most: int) -> list[list[int]]:
 class Answers:
     """Questions with their answers, ready to be learned.
 
-    ids, mask: (B, T), [CLS] question [SEP] [CLS] answer [SEP]. prefix: (B,), where the
-    question ends. row, place: (N,), the positions that predict; target: (N,), the token.
+    ids, mask: (B, T). prefix: (B,), what all positions of a row see. N predictions, of each
+    row, place: (N,), where it is made; question: (N,), which question it belongs to, of
+    `questions`; target: (N,), the token.
     """
 
     ids: Tensor
@@ -100,13 +101,15 @@ class Answers:
     prefix: Tensor
     row: Tensor
     place: Tensor
+    question: Tensor
     target: Tensor
 
     @staticmethod
     def of(
         words: Words, asked: Sequence[Sequence[int]], said: Sequence[Sequence[int]]
     ) -> "Answers":
-        """asked, said: the tokens of B questions and of their B answers."""
+        """Each question a row of its own that is written on: [CLS] question [SEP] [CLS] answer
+        [SEP]. asked, said: the tokens of B questions and of their B answers."""
         rows, row, place, target = [], [], [], []
         for b, (question, answer) in enumerate(zip(asked, said, strict=True)):
             start = words.segment(question)
@@ -115,35 +118,66 @@ class Answers:
                 row.append(b)
                 place.append(len(start) + n)
                 target.append(token)
+        prefix = [len(question) + 2 for question in asked]
+        return Answers._made(words, rows, prefix, row, place, row, target)
+
+    @staticmethod
+    def filled(
+        words: Words,
+        before: Sequence[Sequence[int]],
+        asked: Sequence[Sequence[tuple[Sequence[int], int]]],
+    ) -> "Answers":
+        """All questions of a story in one row, each with a [MASK] to fill in: [CLS] before
+        question [MASK] question [MASK] ... [SEP].
+
+        before: tokens that each of B rows begins with. asked: the tokens of each row's
+        questions, each with its answer of one token.
+        """
+        rows, row, place, target = [], [], [], []
+        for b, (start, questions) in enumerate(zip(before, asked, strict=True)):
+            tokens = list(start)
+            for question, answer in questions:
+                tokens += [*question, words.mask]
+                row.append(b)
+                place.append(len(tokens))  # [CLS] comes before them
+                target.append(answer)
+            rows.append(words.segment(tokens))
+        lengths = [len(tokens) for tokens in rows]
+        return Answers._made(words, rows, lengths, row, place, list(range(len(row))), target)
+
+    @staticmethod
+    def _made(words: Words, rows: list[list[int]], prefix: list[int], *at: list[int]) -> "Answers":
         ids, mask = pad_rows(rows, words.pad)
-        prefix = torch.tensor([len(question) + 2 for question in asked])
-        return Answers(
-            ids, mask, prefix, torch.tensor(row), torch.tensor(place), torch.tensor(target)
-        )
+        return Answers(ids, mask, torch.tensor(prefix), *map(torch.tensor, at))
+
+    @property
+    def questions(self) -> int:
+        """How many questions there are: Q."""
+        return int(self.question.max()) + 1
 
     def to(self, device: torch.device) -> "Answers":
         """The same on another device."""
         return Answers(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
 
     def loss(self, model: ArmtModel, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean cross-entropy of the answers' tokens, and which rows are right throughout: (B,).
+        """Mean cross-entropy of the answers' tokens, and which questions are all right: (Q,).
 
         hidden: (B, T, D), of these rows.
         """
         logits = model.adapter.logits(hidden[self.row, self.place][None])[0].float()  # (N, V)
         loss = functional.cross_entropy(logits, self.target)
         wrong = (logits.argmax(-1) != self.target).long()
-        missed = torch.zeros(len(self.ids), dtype=torch.int64, device=wrong.device)
-        missed.index_add_(0, self.row, wrong)
+        missed = torch.zeros(self.questions, dtype=torch.int64, device=wrong.device)
+        missed.index_add_(0, self.question, wrong)
         return loss, missed == 0
 
 
 def ask(
     model: ArmtModel, answers: Answers, memory: MemoryState | None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Asks B questions with the memory of their documents; nothing is written.
+    """Asks questions, in B rows, with the memory of their documents; nothing is written.
 
-    memory: of B / n documents, n neighbouring questions each; None: an empty one.
+    memory: of B / n documents, n neighbouring rows each; None: an empty one.
     Gives `Answers.loss` and the hidden states (B, T, D).
     """
     hidden, _ = model.run(answers.ids, answers.mask, memory, prefix=answers.prefix, role="answer")

@@ -1,5 +1,6 @@
 """From a recipe and a data folder to a trained model: what `python -m training train` does."""
 
+import random
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from armt_core.model import ArmtModel
 from training import checkpoints
 from training.data import files
 from training.data.articles import Article, articles_of
-from training.fresh import begin, has_fresh_memory
+from training.fresh import begin, fit_places, has_fresh_memory
 from training.objectives.asking import Asking, AskingSettings
 from training.objectives.babilong import Babilong, Lengths
 from training.objectives.base import Objective
@@ -38,13 +39,26 @@ def train_folder(
     goes_on = checkpoints.exists(output)
     model, words = open_start(output) if goes_on else open_start(start, chosen.deltas)
     if not goes_on:
+        begin_roles(model, chosen.begin_as)
         if chosen.emptied < 1 and has_fresh_memory(model):
             begin(model, words, Texts(files.books(data, "train"), words))
         model.config.save_pretrained(output / _MODEL)
         words.tokenizer.save_pretrained(output / _MODEL)
-    return train(model, chosen, objectives_over(data, words), output, minutes)
+    refit = None
+    if chosen.refit:
+        texts = Texts(files.books(data, "train"), words)
+
+        def refit(step: int) -> None:
+            if step % chosen.refit == 0:
+                draw = random.Random(f"places/{chosen.seed}/{step}")
+                fit_places(model, words, texts, REFIT_TEXTS, draw)
+
+    made = objectives_over(data, words)
+    return train(model, chosen, made, output, minutes, before_step=refit)
 
 
+#: Texts of each kind for a fit of places between two steps.
+REFIT_TEXTS = 48
 #: In the output of a training: configuration and tokenizer of what is trained.
 _MODEL = "model"
 T = TypeVar("T")
@@ -71,6 +85,18 @@ def open_start(start: Path, deltas: Mapping[str, int] | None = None) -> tuple[Ar
         model = ArmtModel(config)
         model.load_state_dict({**model.state_dict(), **state["model"]})
     return model, Words.of(AutoTokenizer.from_pretrained(folder, local_files_only=True))
+
+
+def begin_roles(model: ArmtModel, begin_as: Mapping[str, str]) -> None:
+    """Gives a role the deltas of another to begin with: {"answer": "reader"}.
+
+    Raises RecipeError for a role without deltas, or for two of different ranks.
+    """
+    ranks = {str(role): rank for role, rank in model.config.deltas.items()}
+    for role, other in begin_as.items():
+        if role not in ranks or ranks[role] != ranks.get(other):
+            raise RecipeError(f'"{role}" cannot begin as "{other}": ranks of deltas are {ranks}.')
+        model.deltas[role].load_state_dict(model.deltas[other].state_dict())
 
 
 def objectives_over(data: Path, words: Words) -> Objectives:

@@ -6,6 +6,7 @@ Axes: B stories, S segments, T tokens, Q questions a story.
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 
@@ -23,7 +24,11 @@ from training.worlds import Asked, replay, simulate
 class Lengths:
     """batch: B. questions: Q. segments: S, drawn anew for each batch from this list.
     segment_tokens: most tokens of a segment, as many are drawn from. facts: fewest and most
-    sentences of a simulated story. depth, recompute: as in `read_to_learn`."""
+    sentences of a simulated story. beside: share of batches whose stories stand before their
+    questions in one row, without memory: what answering is, before it is from memory. filled:
+    share of batches that ask all questions of a story in one row, with a [MASK] for each answer
+    (all answers of bAbI qa1 to qa5 are words of one token). depth, recompute: as in
+    `read_to_learn`."""
 
     tasks: tuple[int, ...] = (1,)
     batch: int = 32
@@ -32,6 +37,8 @@ class Lengths:
     segment_tokens: tuple[int, ...] = (64,)
     facts: tuple[int, int] = (2, 4)
     simulated: float = 1.0
+    beside: float = 0.0
+    filled: float = 0.0
     depth: int | None = None
     recompute: bool = False
 
@@ -53,29 +60,42 @@ class Babilong(Objective):
     def learn(self, model: ArmtModel, draw: random.Random, empty: bool) -> Learned:
         size = self.lengths
         segments, most = draw.choice(size.segments), draw.choice(size.segment_tokens)
-        documents, asked = [], []
+        beside, filled = draw.random() < size.beside, draw.random() < size.filled
+        documents, asked, before = [], [], []
         for _ in range(size.batch):
             facts, questions = self._story(draw)
+            told = self.words.encode(facts) if beside else []
+            before.append(list(chain.from_iterable(told)))
             document = hide(self.words, facts, self.texts, segments, most - 2, draw)
             documents.append([self.words.segment(part) for part in document])
-            asked += questions
+            asked.append(questions)
         device = model.device
-        answers = Answers.of(
-            self.words,
-            self.words.encode([a.question for a in asked]),
-            self.words.encode([a.answer for a in asked]),
-        ).to(device)
+        answers = self._answers(before, asked, filled).to(device)
         memory = None
-        if not empty:
+        if not empty and not beside:
             ids, mask = (t.to(device) for t in pad_segments(documents, self.words.pad))
             _, memory = read_to_learn(model, ids, mask, size.depth, size.recompute)
         loss, right, _ = ask(model, answers, memory)
-        kind = "empty" if empty else "right"
+        kind = "beside" if beside else "empty" if empty else "right"
         figures = {f"{kind}/all": float(right.float().mean())}
-        for task in sorted({a.task for a in asked}):
-            of = torch.tensor([a.task == task for a in asked], device=device)
+        tasks = [a.task for questions in asked for a in questions]
+        for task in sorted(set(tasks)):
+            of = torch.tensor([task == other for other in tasks], device=device)
             figures[f"{kind}/qa{task}"] = float(right[of].float().mean())
         return Learned(loss, figures)
+
+    def _answers(self, before: list[list[int]], asked: list[list[Asked]], filled: bool) -> Answers:
+        encode = self.words.encode
+        said = [encode([a.answer for a in questions]) for questions in asked]
+        put = [encode([a.question for a in questions]) for questions in asked]
+        if filled:
+            rows = [
+                [(question, answer[0]) for question, answer in zip(of, to, strict=True)]
+                for of, to in zip(put, said, strict=True)
+            ]
+            return Answers.filled(self.words, before, rows)
+        told = [start + q for start, of in zip(before, put, strict=True) for q in of]
+        return Answers.of(self.words, told, [answer for to in said for answer in to])
 
     def _story(self, draw: random.Random) -> tuple[list[str], list[Asked]]:
         """Facts, and Q questions about them, of one task."""

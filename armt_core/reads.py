@@ -1,0 +1,33 @@
+"""What the layers read of a memory in one segment, made ready once.
+
+Axes: L layers, B documents, R rows of each, T positions, K key features, D width.
+"""
+
+import torch
+from torch import Tensor
+
+from armt_core.associative import read
+from armt_core.memory import MemoryState
+
+
+class LayerReads:
+    """`read` of `armt_core.associative` for every layer, in the type of the hidden states."""
+
+    def __init__(self, memory: MemoryState, w_query: Tensor, dtype: torch.dtype) -> None:
+        """w_query: (L, d_mem, D)."""
+        self.batch = memory.batch
+        # Nothing written anywhere: reads would add zeros, so they are left out.
+        self.told = bool((memory.segments_read > 0).any())
+        if self.told:
+            # `unbind`, because the gradient of each `A[index]` would be as large as all of A.
+            self._A = memory.associations.to(dtype).unbind()  # L of (B, K, D)
+            self._z = memory.normalizer.to(dtype).unbind()  # L of (B, K)
+            self._query = w_query.to(dtype).unbind()  # L of (d_mem, D)
+
+    def __call__(self, index: int, hidden: Tensor) -> Tensor:
+        """hidden (B * R, T, D) with what its layer's memory adds."""
+        if not self.told:
+            return hidden
+        # The rows of one document are read as one long row: its memory is not copied.
+        beside = hidden.reshape(self.batch, -1, hidden.shape[-1])
+        return read(beside, self._A[index], self._z[index], self._query[index]).view_as(hidden)
