@@ -37,9 +37,15 @@ class Answerer:
         calibrations: Calibrations,
         without: Collection[Part] = (),
     ) -> None:
-        """without: parts to leave out. Raises UsageError for one that does not exist."""
+        """without: parts to leave out. Raises UsageError for one that does not exist or that
+        this model does not have."""
         if unknown := sorted(set(without) - set(get_args(Part))):
             raise UsageError(f"without must be among {get_args(Part)}, not {unknown}.")
+        if "memory-vectors" in without and not model.vectors_read_memory:
+            raise UsageError(
+                "The vectors of this model do not depend on its memory: there are no "
+                '"memory-vectors" to leave out.'
+            )
         self.library, self.model = library, model
         self._without = frozenset(without)
         reader = calibrations.reader if "reader" not in self._without else None

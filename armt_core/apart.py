@@ -26,8 +26,8 @@ from armt_core.reads import LayerReads
 if TYPE_CHECKING:
     from armt_core.model import ArmtModel
 
-#: Tokens that a memory token sees at least to either side of its place: about a short sentence.
-_REACH = 4
+#: Tokens of the shortest stretch: a memory token then sees about a short sentence.
+_SHORTEST = 4
 
 
 def run_apart(
@@ -73,15 +73,14 @@ def through(
     """
     adapter, asks = model.adapter, role is not None
     delta = model.delta(role or "memory")
-    B, T = input_ids.shape
-    M = model.config.num_memory_tokens
+    T, M = input_ids.shape[1], model.config.num_memory_tokens
     places = positions(mask, T)
     text = adapter.place(adapter.tokens(input_ids), places)
     bias = attention_bias(mask, T, M, prefix, asks, False, text.dtype)
     if not asks:
         bias[:, 0, T:, :T].masked_fill_(~stretches(mask, M), unseen_score(text.dtype))
     context = Context(bias, places)
-    tokens = model.memory_tokens.to(text.dtype).expand(B, -1, -1)  # (B, M, D)
+    tokens = placed(model, mask, asks)
     reads = LayerReads(memory, model.associative.query, text.dtype)
     made: list[Tensor] = []
     for index in range(model.config.num_hidden_layers):
@@ -95,15 +94,35 @@ def through(
     return adapter.finish(text), torch.stack(made)
 
 
+def placed(model: "ArmtModel", mask: Tensor, asks: bool) -> Tensor:
+    """The memory tokens as they go into the first layer, (B, M, D): each with the position of the
+    middle of its stretch of a text with this mask (B, T), or it would attend elsewhere. Beside a
+    question they stand as in a text of the shortest stretches."""
+    M = model.config.num_memory_tokens
+    mask = mask.new_ones(len(mask), _SHORTEST * M) if asks else mask
+    tokens = model.memory_tokens.to(model.backbone.dtype).expand(len(mask), -1, -1)
+    return model.adapter.place(tokens, middles(mask, M).long())
+
+
 def stretches(mask: Tensor, memory_tokens: int) -> Tensor:
     """What each memory token sees of a text with this mask (B, T): (B, M, T) bool.
 
-    The text is cut into M stretches. A memory token sees its own, half of each neighbour's, at
-    least `_REACH` tokens to either side, and the first token ([CLS]). Memory tokens that all see
-    the same hold the same, and a question cannot tell them apart (docs/decisions.md).
+    The text is cut into M stretches, or into fewer where they would be shorter than `_SHORTEST`.
+    A memory token sees its own, half of each neighbour's, and the first token ([CLS]). Memory
+    tokens that all see the same hold the same, and a question cannot tell them apart
+    (docs/decisions.md).
     """
-    T = mask.shape[1]
-    stretch = mask.sum(-1).view(-1, 1, 1) / memory_tokens  # (B, 1, 1)
-    middle = (torch.arange(memory_tokens, device=mask.device).view(1, -1, 1) + 0.5) * stretch
-    at = torch.arange(T, device=mask.device).view(1, 1, -1)
-    return ((at - middle).abs() <= stretch.clamp_min(_REACH)) | (at == 0)
+    at = torch.arange(mask.shape[1], device=mask.device).view(1, 1, -1)
+    away = (at - middles(mask, memory_tokens)[..., None]).abs()  # (B, M, T)
+    return (away <= _length(mask, memory_tokens)[..., None]) | (at == 0)
+
+
+def _length(mask: Tensor, memory_tokens: int) -> Tensor:
+    """Tokens in a stretch of a text with this mask (B, T): (B, 1)."""
+    return (mask.sum(-1, keepdim=True) / memory_tokens).clamp_min(_SHORTEST)
+
+
+def middles(mask: Tensor, memory_tokens: int) -> Tensor:
+    """Where the M stretches of a text with this mask (B, T) have their middles: (B, M)."""
+    numbers = torch.arange(memory_tokens, device=mask.device) + 0.5
+    return _length(mask, memory_tokens) * numbers

@@ -129,8 +129,15 @@ class DocumentModel:
 
     @property
     def reads_memory(self) -> bool:
-        """Whether anything is ever read from memory: not while W_v is zero, as it starts."""
-        return bool(self.model.associative.value.any())
+        """Whether anything is ever read from memory: not while W_v is zero, as it starts, and
+        through memory tokens that are apart only for answers from memory."""
+        asked = self.config.memory_tokens != "apart" or self.config.answers_from_memory
+        return asked and bool(self.model.associative.value.any())
+
+    @property
+    def vectors_read_memory(self) -> bool:
+        """Whether the vector of a text depends on what was read before it."""
+        return self.reads_memory and self.config.memory_tokens != "apart"
 
     @property
     def reads_spans(self) -> bool:

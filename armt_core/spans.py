@@ -36,7 +36,9 @@ class SpanHead(nn.Linear):
         """
         allowed = passage.clone()
         allowed[:, 0] = True
-        scores = super().forward(hidden).float().masked_fill(~allowed[..., None], -torch.inf)
+        # The head stays in float32 where the backbone is in 16 bits.
+        scores = super().forward(hidden.to(self.weight.dtype)).float()
+        scores = scores.masked_fill(~allowed[..., None], -torch.inf)
         return scores[..., 0], scores[..., 1]
 
 

@@ -88,7 +88,7 @@ def remembering(tmp_path_factory) -> DocumentModel:
     torch.manual_seed(7)
     with torch.no_grad():
         model.associative.value.normal_(std=0.05)
-    model.config.answers_from_memory = True
+    model.config.answers_from_memory, model.config.memory_tokens = True, "own"
     if model.span is None:
         model.config.reads_spans, model.span = True, SpanHead(model.config.hidden_size)
     model.save_pretrained(folder)

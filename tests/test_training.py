@@ -1,5 +1,6 @@
 """Training: what is drawn, what is learned, and going on after a stop."""
 
+import copy
 import json
 import lzma
 import random
@@ -12,9 +13,10 @@ import torch
 from transformers import AutoTokenizer, BertConfig
 
 from armt_core import ArmtConfig, ArmtModel
-from armt_core.apart import through
+from armt_core.apart import placed, through
 from armt_core.associative import dpfp
 from armt_core.errors import ModelError
+from armt_core.lowrank import LowRank
 from armt_core.spans import SpanHead, best_span
 from ingest.settings import DEFAULT_MODEL
 from tests.fakes import random_ids, tiny_model
@@ -24,7 +26,7 @@ from training.data.articles import articles_of, passages_of
 from training.data.files import Question, Span
 from training.data.splits import split_of
 from training.depth import read_to_learn
-from training.fresh import _texts, begin, places
+from training.fresh import _texts, begin, fit_places, places
 from training.objectives.asking import Asking, AskingSettings
 from training.objectives.babilong import Babilong, Lengths, hide
 from training.objectives.recall import Recall, RecallSettings, whole_words
@@ -289,31 +291,55 @@ def test_gradients_reach_as_far_back_as_asked_and_recomputing_changes_nothing():
 @pytest.fixture(scope="module")
 def begun(words, texts) -> ArmtModel:
     """The backbone that ships, its memory begun anew."""
-    model = ArmtModel.from_pretrained(DEFAULT_MODEL, dtype=torch.float32, deltas={"answer": 2})
+    ranks = {"answer": 2, "memory": 2}
+    config = ArmtConfig.from_pretrained(DEFAULT_MODEL, deltas=ranks, memory_tokens="own")
+    model = ArmtModel.from_pretrained(DEFAULT_MODEL, config=config, dtype=torch.float32)
+    for module in model.modules():
+        if isinstance(module, LowRank):
+            torch.nn.init.zeros_(module.outward)
     begin(model, words, texts, number=40)
     return model
+
+
+@torch.no_grad()
+def read_segments(model, words, texts, segments=4):
+    """Sizes of A after each of some segments; the overlap of keys, and what share of a read each
+    memory token takes from its own place, in the last (both means)."""
+    draw, memory, sizes = random.Random(3), model.empty_memory(8), []
+    for _ in range(segments):
+        ids, mask = _texts(model, words, texts, 8, draw)
+        _, made = through(model, ids, mask, memory, None, None)  # (L, N, M, D)
+        keys = dpfp(torch.einsum("lbmd,lkd->lbmk", made, model.associative.key))
+        memory = model.write(made, memory, mask.any(-1))
+        sizes.append(float(memory.associations.norm()))
+    products = keys @ keys.transpose(-1, -2)
+    overlap = products.sum(-1) / products.diagonal(dim1=-2, dim2=-1) - 1
+    inputs = torch.cat([placed(model, mask, False)[None], made[:-1]])
+    queries = dpfp(torch.einsum("lbmd,lkd->lbmk", inputs, model.associative.query))
+    found = queries @ keys.transpose(-1, -2)
+    own = found.diagonal(dim1=-2, dim2=-1) / found.sum(-1)
+    return sizes, float(overlap.mean()), float(own.mean())
 
 
 def test_a_memory_that_begins_keeps_its_size_and_gives_each_token_back_what_it_wrote(
     begun, words, texts
 ):
-    draw, memory, sizes = random.Random(3), begun.empty_memory(8), []
-    with torch.no_grad():
-        for _ in range(4):
-            ids, mask = _texts(begun, words, texts, 8, draw)
-            _, made = through(begun, ids, mask, memory, None, None)  # (L, N, M, D)
-            keys = dpfp(torch.einsum("lbmd,lkd->lbmk", made, begun.associative.key))
-            products = keys @ keys.transpose(-1, -2)
-            own = products.diagonal(dim1=-2, dim2=-1)
-            assert float((products.sum(-1) / own - 1).mean()) < 0.2  # nearly orthogonal
-            memory = begun.write(made, memory, mask.any(-1))
-            sizes.append(float(memory.associations.norm()))
-        inputs = torch.cat([begun.memory_tokens.expand_as(made[:1]), made[:-1]])
-        queries = dpfp(torch.einsum("lbmd,lkd->lbmk", inputs, begun.associative.query))
-        found = queries @ keys.transpose(-1, -2)
+    sizes, overlap, own = read_segments(begun, words, texts)
     assert sizes[-1] < 1.5 * sizes[0]
-    of_its_own = found.diagonal(dim1=-2, dim2=-1) / found.sum(-1)
-    assert float(of_its_own.mean()) > 0.8
+    assert overlap < 0.2  # nearly orthogonal
+    assert own > 0.8
+
+
+def test_places_that_training_lost_are_found_again(begun, words, texts):
+    model = copy.deepcopy(begun)
+    with torch.no_grad():
+        model.associative.key.normal_(std=0.05)
+        model.associative.query.normal_(std=0.05)
+    *_, lost = read_segments(model, words, texts)
+    for seed in range(2):
+        fit_places(model, words, texts, 40, random.Random(seed))
+    *_, again = read_segments(model, words, texts)
+    assert lost < 0.5 and again > 0.8
 
 
 def test_every_memory_token_has_a_place_of_its_own():

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from armt_core.apart import through
+from armt_core.apart import placed, through
 from armt_core.model import ArmtModel
 from armt_core.padding import pad_rows
 from training.rows import Words
@@ -48,11 +48,8 @@ def begin(model: ArmtModel, words: Words, texts: Texts, number: int = TEXTS, see
     model.config.memory_tokens = "apart"
     (found,) = words.encode([_WORDS])
     ids = torch.tensor([found[i % len(found)] for i in range(M)], device=model.device)
-    # Spread over a text, so that neighbours are attended to and every one begins with its own.
-    spread = 1 + (torch.arange(M, device=model.device) * (LENGTH - 2) + LENGTH // 2) // M
-    placed = model.adapter.place(model.adapter.tokens(ids[None]), spread[None])
     memory = model.associative
-    model.memory_tokens.copy_(placed[0])
+    model.memory_tokens.copy_(model.adapter.tokens(ids[None])[0])
     memory.value.copy_(torch.eye(model.config.hidden_size).expand_as(memory.value))
     memory.beta_weight.zero_()
     memory.beta_bias.fill_(1.0)
@@ -83,7 +80,11 @@ def fit_places(
     _, second = through(model, *after, filled, None, None)
     _, question = through(model, *asked, filled, None, "answer")
     outputs = torch.cat([first, second, question], dim=1).float()
-    inputs = torch.cat([model.memory_tokens.expand_as(outputs[:1]), outputs[:-1]])
+    starts = [
+        placed(model, mask, asks)
+        for (_, mask), asks in ((told, False), (after, False), (asked, True))
+    ]
+    inputs = torch.cat([torch.cat(starts)[None], outputs[:-1]])
     for layer in range(model.config.num_hidden_layers):
         memory.key[layer] = _fit(outputs[layer], wanted)
         memory.query[layer] = _fit(inputs[layer], wanted)
