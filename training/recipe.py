@@ -32,8 +32,7 @@ class Recipe:
     many of the last steps the rates fall to zero. trained: beginnings of the names of weights that
     are trained ("deltas.reader"), the others stay as they are; none: all are. deltas: the rank of
     what roles change of the backbone, for those that the model has none for yet. begin_as: the
-    role whose deltas another's begin as, by its name. refit: steps between two fits of the
-    memory tokens' places (`training.fresh.fit_places`); 0: never, W_k and W_q are then free."""
+    role whose deltas another's begin as, by its name."""
 
     seed: int = 0
     learning_rate: float = 1e-4
@@ -44,7 +43,6 @@ class Recipe:
     clip: float = 1.0
     emptied: float = 0.2
     dropout: float = 0.0
-    refit: int = 0
     trained: tuple[str, ...] = ()
     deltas: Mapping[str, int] = field(default_factory=dict)
     begin_as: Mapping[str, str] = field(default_factory=dict)

@@ -1,6 +1,5 @@
 """From a recipe and a data folder to a trained model: what `python -m training train` does."""
 
-import random
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -15,7 +14,7 @@ from armt_core.model import ArmtModel
 from training import checkpoints
 from training.data import files
 from training.data.articles import Article, articles_of
-from training.fresh import begin, fit_places, has_fresh_memory
+from training.fresh import begin, has_fresh_memory
 from training.objectives.asking import Asking, AskingSettings
 from training.objectives.babilong import Babilong, Lengths
 from training.objectives.base import Objective
@@ -44,21 +43,9 @@ def train_folder(
             begin(model, words, Texts(files.books(data, "train"), words))
         model.config.save_pretrained(output / _MODEL)
         words.tokenizer.save_pretrained(output / _MODEL)
-    refit = None
-    if chosen.refit:
-        texts = Texts(files.books(data, "train"), words)
-
-        def refit(step: int) -> None:
-            if step % chosen.refit == 0:
-                draw = random.Random(f"places/{chosen.seed}/{step}")
-                fit_places(model, words, texts, REFIT_TEXTS, draw)
-
-    made = objectives_over(data, words)
-    return train(model, chosen, made, output, minutes, before_step=refit)
+    return train(model, chosen, objectives_over(data, words), output, minutes)
 
 
-#: Texts of each kind for a fit of places between two steps.
-REFIT_TEXTS = 48
 #: In the output of a training: configuration and tokenizer of what is trained.
 _MODEL = "model"
 T = TypeVar("T")

@@ -48,14 +48,12 @@ def train(
     checkpoint_minutes: float = 5.0,
     stop_after: int | None = None,
     precision: str | None = None,
-    before_step: Callable[[int], None] | None = None,
 ) -> ArmtModel:
     """Trains `model` in place by `recipe`; goes on where the checkpoint in `folder` stands.
 
     objectives: those of a stage, by name, made when the stage begins. stop_after: at most so
     many steps in this call. precision: "no" (float32) or "bf16"; None: that of the checkpoint,
-    else the faster one by a short measurement. before_step: called with the number of each step
-    before it. Every batch is drawn from the seed and its
+    else the faster one by a short measurement. Every batch is drawn from the seed and its
     step alone, so a training in pieces sees the batches of one that was never stopped.
     TensorBoard files and the checkpoint are written into `folder`.
     Raises CheckpointError if the checkpoint is of another recipe.
@@ -91,8 +89,6 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = group["highest"] * recipe.rate_at(step)
         started = time.monotonic()
-        if before_step:
-            before_step(step)
         with autocast:
             learned = losses(here[name], draw, draw.random() < recipe.emptied)
         accelerator.backward(learned.loss)
