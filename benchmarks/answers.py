@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
         for way in options.only:
             without, memory = WAYS[way]
             if "memory-vectors" in without and not model.vectors_read_memory:
-                continue  # the same as what ships
+                continue  # there are no vectors read with memory to leave out
             answerer = Answerer(library, model, calibrations, without)
             rows.append(measure(way, answerer, memory, chosen, ids))
     print_table(

@@ -35,6 +35,7 @@ from training.rows import Answers, Words, alike, pack
 from training.run import begin_roles
 from training.text import Texts
 from training.trainer import train
+from training.worlds import Asked
 
 PROSE = "The {} ship left the harbour of {} at dawn. Nobody saw it come back from the north. "
 
@@ -127,6 +128,22 @@ def test_filled_questions_of_a_story_share_a_row_with_a_mask_for_each_answer(wor
     assert (answers.ids[answers.row, answers.place] == m).all()
     assert answers.target.tolist() == [50, 51, 52] and answers.question.tolist() == [0, 1, 2]
     assert answers.questions == 3
+
+
+def test_facts_beside_their_questions_are_answered_without_memory(words, texts):
+    model, settings = small_model(words).eval(), Lengths(batch=3, questions=2, filled=1.0)
+    told = {}
+    for beside in (0.0, 1.0):
+        objective = Babilong(replace(settings, beside=beside), words, texts, {})
+        for value in (0.1, 0.2):
+            torch.nn.init.normal_(model.associative.value, std=value)
+            told[beside, value] = objective.learn(model, random.Random(1), empty=False)
+    assert torch.equal(told[1.0, 0.1].loss, told[1.0, 0.2].loss)
+    assert not torch.equal(told[0.0, 0.1].loss, told[0.0, 0.2].loss)
+    assert set(told[1.0, 0.1].figures) == {"beside/all", "beside/qa1"}
+    assert set(told[0.0, 0.1].figures) == {"right/all", "right/qa1"}
+    with pytest.raises(RecipeError, match="one token"):
+        objective._answers([[]], [[Asked(1, "Who?", "unbelievable harbourmasters")]], True)
 
 
 def test_a_role_can_begin_as_another_of_the_same_rank(words):

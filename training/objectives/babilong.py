@@ -15,6 +15,7 @@ from armt_core.padding import pad_segments
 from training.data.files import BabiQuestion
 from training.depth import read_to_learn
 from training.objectives.base import Learned, Objective
+from training.recipe import RecipeError
 from training.rows import Answers, Words, ask, pack
 from training.text import Texts
 from training.worlds import Asked, replay, simulate
@@ -89,6 +90,8 @@ class Babilong(Objective):
         said = [encode([a.answer for a in questions]) for questions in asked]
         put = [encode([a.question for a in questions]) for questions in asked]
         if filled:
+            if any(len(answer) != 1 for to in said for answer in to):
+                raise RecipeError("A [MASK] is filled with one token; an answer here has several.")
             rows = [
                 [(question, answer[0]) for question, answer in zip(of, to, strict=True)]
                 for of, to in zip(put, said, strict=True)
