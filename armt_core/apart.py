@@ -1,12 +1,11 @@
-"""Memory tokens as the one door to the memory: they read it, they write it, text does neither.
+"""Memory tokens apart from the text: what is read is not told what came before, what is asked is.
 
 While a segment is read, text sees text, so its vectors are those of the backbone whatever was
 read before, and its rows need no gradient where the backbone is not trained. Each of
 the memory tokens sees a stretch of the text and, before each layer, reads what they wrote after
-it. What is asked of a memory (role "answer") is put beside memory tokens that read it: the
-question attends to them, they to the question, and nobody to the memory itself.
+it. What is asked of a memory (role "answer") reads it before each layer at every position.
 
-Read and write are those of `armt_core.associative` (arXiv 2407.04841), at the memory tokens.
+Read and write are those of `armt_core.associative` (arXiv 2407.04841).
 
 Axes: L layers, B rows, T tokens, M memory tokens, D width.
 """
@@ -45,63 +44,57 @@ def run_apart(
     """
     if write and role is not None:
         raise ModelError(f'Only text that is read is written, not what is asked as "{role}".')
-    if write or role == "answer":
-        hidden, made = through(model, input_ids, mask, memory, prefix, role)
-        return hidden, model.write(made, memory, mask.any(-1)) if write else memory
+    if write:
+        hidden, made = through(model, input_ids, mask, memory)
+        return hidden, model.write(made, memory, mask.any(-1))
     adapter, delta = model.adapter, model.delta(role)
     T = input_ids.shape[1]
     places = positions(mask, T)
     text = adapter.place(adapter.tokens(input_ids), places)
     context = Context(attention_bias(mask, T, 0, prefix, False, False, text.dtype), places)
+    reads = LayerReads(memory, model.associative.query, text.dtype) if role == "answer" else None
     for index in range(model.config.num_hidden_layers):
-        text = adapter.layer(index, text, context, delta[index])
+        told = reads(index, text) if reads else text
+        text = adapter.layer(index, told, context, delta[index])
     return adapter.finish(text), memory
 
 
 def through(
-    model: "ArmtModel",
-    input_ids: Tensor,
-    mask: Tensor,
-    memory: MemoryState,
-    prefix: Tensor | None,
-    role: Role | None,
+    model: "ArmtModel", input_ids: Tensor, mask: Tensor, memory: MemoryState
 ) -> tuple[Tensor, Tensor]:
-    """Text with memory tokens beside it through all layers: hidden states of the text (B, T, D),
-    and the memory tokens as they leave each layer, (L, B, M, D). Nothing is written.
-
-    role: None for text that is read, "answer" for what is asked.
-    """
-    adapter, asks = model.adapter, role is not None
-    delta = model.delta(role or "memory")
-    T, M = input_ids.shape[1], model.config.num_memory_tokens
+    """A segment with memory tokens beside it through all layers: hidden states of the text
+    (B, T, D), and the memory tokens as they leave each layer, (L, B, M, D). Nothing is written."""
+    adapter, delta = model.adapter, model.delta("memory")
+    T = input_ids.shape[1]
     places = positions(mask, T)
     text = adapter.place(adapter.tokens(input_ids), places)
-    bias = attention_bias(mask, T, M, prefix, asks, False, text.dtype)
-    if not asks:
-        bias[:, 0, T:, :T].masked_fill_(~stretches(mask, M), unseen_score(text.dtype))
-    context = Context(bias, places)
-    tokens = placed(model, mask, asks)
+    of_text = attention_bias(mask, T, 0, None, False, False, text.dtype)
+    of_tokens = sees(mask, model.config.num_memory_tokens, text.dtype)
+    tokens = placed(model, mask)
     reads = LayerReads(memory, model.associative.query, text.dtype)
     made: list[Tensor] = []
     for index in range(model.config.num_hidden_layers):
-        here, tokens = delta[index], reads(index, tokens)
-        if asks:
-            rows = adapter.layer(index, torch.cat([text, tokens], dim=1), context, here)
-            text, tokens = rows[:, :T], rows[:, T:]
-        else:
-            text, tokens = adapter.layer_apart(index, text, tokens, context, here)
+        tokens = reads(index, tokens)
+        text, tokens = adapter.layer_apart(index, text, tokens, of_text, of_tokens, delta[index])
         made.append(tokens)
     return adapter.finish(text), torch.stack(made)
 
 
-def placed(model: "ArmtModel", mask: Tensor, asks: bool) -> Tensor:
+def placed(model: "ArmtModel", mask: Tensor) -> Tensor:
     """The memory tokens as they go into the first layer, (B, M, D): each with the position of the
-    middle of its stretch of a text with this mask (B, T), or it would attend elsewhere. Beside a
-    question they stand as in a text of the shortest stretches."""
-    M = model.config.num_memory_tokens
-    mask = mask.new_ones(len(mask), _SHORTEST * M) if asks else mask
+    middle of its stretch of a text with this mask (B, T), or it would attend elsewhere."""
     tokens = model.memory_tokens.to(model.backbone.dtype).expand(len(mask), -1, -1)
-    return model.adapter.place(tokens, middles(mask, M).long())
+    return model.adapter.place(tokens, middles(mask, model.config.num_memory_tokens).long())
+
+
+def sees(mask: Tensor, memory_tokens: int, dtype: torch.dtype) -> Tensor:
+    """What is added to the attention scores of memory tokens beside a text with this mask (B, T):
+    (B, 1, M, T + M). Each sees its stretch of the text, and all memory tokens."""
+    B, T = mask.shape
+    bias = torch.zeros(B, 1, memory_tokens, T + memory_tokens, dtype=dtype, device=mask.device)
+    unseen = ~(stretches(mask, memory_tokens) & mask[:, None])
+    bias[:, 0, :, :T].masked_fill_(unseen, unseen_score(dtype))
+    return bias
 
 
 def stretches(mask: Tensor, memory_tokens: int) -> Tensor:

@@ -29,6 +29,16 @@ class LowRank(nn.Module):
         """(..., I) to (..., O)."""
         return functional.linear(functional.linear(x, self.inward), self.outward)
 
+    @torch.no_grad()
+    def begin_near(self, other: "LowRank") -> None:
+        """Makes this the nearest of its rank to another of the same sizes and at least its rank
+        (singular values)."""
+        rank = len(self.inward)
+        U, S, V = torch.linalg.svd(other.outward @ other.inward, full_matrices=False)
+        root = S[:rank].sqrt()
+        self.outward.copy_(U[:, :rank] * root)
+        self.inward.copy_(root[:, None] * V[:rank])
+
 
 class LayerDelta(nn.Module):
     """The deltas of the six linear layers of a transformer layer of width D and inner width F."""

@@ -1,4 +1,4 @@
-"""Memory tokens as the one door to the memory, and what roles change of a shared backbone."""
+"""Memory tokens apart from the text, and what roles change of a shared backbone."""
 
 import copy
 
@@ -7,9 +7,12 @@ import torch
 from torch import nn
 
 from armt_core import ArmtConfig, ArmtModel
+from armt_core.adapters import Context
 from armt_core.apart import stretches, through
+from armt_core.associative import read as plain_read
 from armt_core.errors import ModelError
 from armt_core.lowrank import LowRank
+from armt_core.masks import attention_bias
 from tests.fakes import backbone_config, random_ids, tiny_model
 
 ROLES = {"memory": 2, "answer": 3, "reader": 4}
@@ -70,7 +73,7 @@ def test_a_memory_token_is_a_row_of_the_backbone_that_no_other_row_sees():
         attention_mask=torch.zeros(sees.shape).masked_fill(~sees, -1e9),
         output_hidden_states=True,
     ).hidden_states
-    text, made = through(model, ids, mask, model.empty_memory(2), None, None)
+    text, made = through(model, ids, mask, model.empty_memory(2))
     torch.testing.assert_close(made[:, :, 0], torch.stack(expected[1:])[:, :, 7])
     torch.testing.assert_close(text, expected[-1][:, :7])
 
@@ -78,9 +81,9 @@ def test_a_memory_token_is_a_row_of_the_backbone_that_no_other_row_sees():
 def test_memory_tokens_read_what_was_written_before():
     model, ids = a_model(), random_ids(2, 7)
     before = read(model, 2)
-    _, told = through(model, ids, torch.ones_like(ids).bool(), before, None, None)
+    _, told = through(model, ids, torch.ones_like(ids).bool(), before)
     empty = model.empty_memory(2)
-    _, untold = through(model, ids, torch.ones_like(ids).bool(), empty, None, None)
+    _, untold = through(model, ids, torch.ones_like(ids).bool(), empty)
     assert float((told - untold).detach().abs().mean()) > 0.05
 
 
@@ -109,7 +112,7 @@ def test_only_what_is_asked_of_a_memory_is_told_what_it_holds():
         assert torch.equal(model.run(ids, role=role)[0], model.run(ids, None, memory, role=role)[0])
 
 
-def test_an_answer_does_not_see_its_future_through_the_memory_tokens():
+def test_an_answer_does_not_see_its_future():
     model, memory = a_model(), read(a_model(), 2)
     ids, prefix = random_ids(2, 8), torch.tensor([4, 4])
     other = ids.clone()
@@ -118,6 +121,23 @@ def test_an_answer_does_not_see_its_future_through_the_memory_tokens():
     two, _ = model.run(other, None, memory, prefix=prefix, role="answer")
     torch.testing.assert_close(one[:, :6], two[:, :6])
     assert float((one[:, 6:] - two[:, 6:]).abs().mean()) > 0.05
+
+
+def test_what_is_asked_reads_the_memory_before_every_layer_at_every_position():
+    model, memory, ids = a_model(), read(a_model(), 2), random_ids(2, 5)
+    adapter, mask = model.adapter, torch.ones(2, 5).bool()
+    rows = adapter.place(adapter.tokens(ids), torch.arange(5).expand(2, -1))
+    context = Context(attention_bias(mask, 5, 0, None, False, False, rows.dtype), torch.arange(5))
+    for index in range(model.config.num_hidden_layers):
+        told = plain_read(
+            rows,
+            memory.associations[index],
+            memory.normalizer[index],
+            model.associative.query[index],
+        )
+        rows = adapter.layer(index, told, context, model.deltas["answer"][index])
+    asked, _ = model.run(ids, None, memory, role="answer")
+    torch.testing.assert_close(asked, rows)
 
 
 def test_questions_about_one_document_share_its_memory():

@@ -10,6 +10,7 @@ from transformers import AutoTokenizer
 
 from armt_core.config import ArmtConfig
 from armt_core.errors import ModelError
+from armt_core.lowrank import LowRank
 from armt_core.model import ArmtModel
 from training import checkpoints
 from training.data import files
@@ -77,13 +78,20 @@ def open_start(start: Path, deltas: Mapping[str, int] | None = None) -> tuple[Ar
 def begin_roles(model: ArmtModel, begin_as: Mapping[str, str]) -> None:
     """Gives a role the deltas of another to begin with: {"answer": "reader"}.
 
-    Raises RecipeError for a role without deltas, or for two of different ranks.
+    Where its rank is lower they are the nearest of that rank. Raises RecipeError for a role
+    without deltas, or for one of a higher rank than the other.
     """
     ranks = {str(role): rank for role, rank in model.config.deltas.items()}
     for role, other in begin_as.items():
-        if role not in ranks or ranks[role] != ranks.get(other):
+        if role not in ranks or ranks[role] > ranks.get(other, 0):
             raise RecipeError(f'"{role}" cannot begin as "{other}": ranks of deltas are {ranks}.')
-        model.deltas[role].load_state_dict(model.deltas[other].state_dict())
+        parts = zip(_low_ranks(model, role), _low_ranks(model, other), strict=True)
+        for part, of in parts:
+            part.begin_near(of)
+
+
+def _low_ranks(model: ArmtModel, role: str) -> list[LowRank]:
+    return [part for part in model.deltas[role].modules() if isinstance(part, LowRank)]
 
 
 def objectives_over(data: Path, words: Words) -> Objectives:

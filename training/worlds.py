@@ -28,46 +28,64 @@ _LIES = re.compile(r"The (\w+) is (north|south|east|west) of the (\w+)\.")
 
 @dataclass(frozen=True)
 class Asked:
-    """A question about a story, its answer, and the bAbI task it is of."""
+    """A question about a story, its answer, and the bAbI task it is of.
+
+    facts: which sentences of the story it follows from, counted from 0: first the one that
+    says most of what is asked about, last the one that holds the answer; they may be one. Empty
+    where it takes more than two.
+    """
 
     task: int
     question: str
     answer: str
+    facts: tuple[int, ...] = ()
 
 
 @dataclass
 class World:
-    """What the sentences so far have told."""
+    """What the sentences so far have told, and which of them did."""
 
+    told: int = 0
     place_of: dict[str, str] = field(default_factory=dict)  # of people
     holder_of: dict[str, str] = field(default_factory=dict)  # of objects
     path_of: dict[str, list[str]] = field(default_factory=dict)  # of objects, places in order
     gifts: list[tuple[str, str, str]] = field(default_factory=list)  # giver, object, receiver
     lies: list[tuple[str, str, str]] = field(default_factory=list)  # a is `direction` of b
+    moved: dict[str, int] = field(default_factory=dict)  # of people, the sentence of their last
+    touched: dict[str, int] = field(default_factory=dict)  # of objects, taken, left or given last
+    gave: list[int] = field(default_factory=list)  # the sentences of `gifts`
+    said: list[int] = field(default_factory=list)  # the sentences of `lies`
 
     def tell(self, sentence: str) -> None:
         """Takes one sentence into account; one of another kind changes nothing."""
         if found := _MOVED.fullmatch(sentence):
             person, place = found.groups()
             self.place_of[person] = place
+            self.moved[person] = self.told
             for thing, holder in self.holder_of.items():
                 if holder == person:
                     self._at(thing, place)
         elif found := _TOOK.fullmatch(sentence):
             person, thing = found.groups()
             self.holder_of[thing] = person
+            self.touched[thing] = self.told
             if person in self.place_of:
                 self._at(thing, self.place_of[person])
         elif found := _LEFT.fullmatch(sentence):
             self.holder_of.pop(found[2], None)
+            self.touched[found[2]] = self.told
         elif found := _GAVE.fullmatch(sentence):
             giver, thing, receiver = found.groups()
             self.gifts.append((giver, thing, receiver))
+            self.gave.append(self.told)
             self.holder_of[thing] = receiver
+            self.touched[thing] = self.told
             if receiver in self.place_of:
                 self._at(thing, self.place_of[receiver])
         elif found := _LIES.fullmatch(sentence):
             self.lies.append((found[1], found[2], found[3]))
+            self.said.append(self.told)
+        self.told += 1
 
     def _at(self, thing: str, place: str) -> None:
         path = self.path_of.setdefault(thing, [])
@@ -76,31 +94,43 @@ class World:
 
     def questions(self) -> list[Asked]:
         """Every question of qa1 to qa5 that has one answer now."""
-        asked = [Asked(1, f"Where is {who}?", where) for who, where in self.place_of.items()]
+        asked = [
+            Asked(1, f"Where is {who}?", where, (self.moved[who],))
+            for who, where in self.place_of.items()
+        ]
         for thing, path in self.path_of.items():
-            asked.append(Asked(2, f"Where is the {thing}?", path[-1]))
+            asked.append(Asked(2, f"Where is the {thing}?", path[-1], self._found(thing)))
             # Where a place was visited twice, the last visit is meant.
             before = {place: path[i] for i, place in enumerate(path[1:])}
             asked += [
                 Asked(3, f"Where was the {thing} before the {place}?", earlier)
                 for place, earlier in before.items()
             ]
-        for a, direction, b in self.lies:
+        for (a, direction, b), at in zip(self.lies, self.said, strict=True):
             opposite = _OPPOSITE[direction]
             asked += [
-                Asked(4, f"What is {direction} of the {b}?", a),
-                Asked(4, f"What is the {a} {direction} of?", b),
-                Asked(4, f"What is {opposite} of the {a}?", b),
-                Asked(4, f"What is the {b} {opposite} of?", a),
+                Asked(4, f"What is {direction} of the {b}?", a, (at,)),
+                Asked(4, f"What is the {a} {direction} of?", b, (at,)),
+                Asked(4, f"What is {opposite} of the {a}?", b, (at,)),
+                Asked(4, f"What is the {b} {opposite} of?", a, (at,)),
             ]
-        last: dict[str, str] = {}
-        for giver, thing, receiver in self.gifts:
-            last[f"What did {giver} give to {receiver}?"] = thing
-            last[f"Who did {giver} give the {thing} to?"] = receiver
-            last[f"Who gave the {thing} to {receiver}?"] = giver
-            last[f"Who gave the {thing}?"] = giver
-            last[f"Who received the {thing}?"] = receiver
-        return asked + [Asked(5, question, answer.lower()) for question, answer in last.items()]
+        last: dict[str, tuple[str, int]] = {}
+        for (giver, thing, receiver), at in zip(self.gifts, self.gave, strict=True):
+            last[f"What did {giver} give to {receiver}?"] = thing, at
+            last[f"Who did {giver} give the {thing} to?"] = receiver, at
+            last[f"Who gave the {thing} to {receiver}?"] = giver, at
+            last[f"Who gave the {thing}?"] = giver, at
+            last[f"Who received the {thing}?"] = receiver, at
+        return asked + [
+            Asked(5, question, answer.lower(), (at,)) for question, (answer, at) in last.items()
+        ]
+
+    def _found(self, thing: str) -> tuple[int, ...]:
+        """The sentences that say where an object is: who had it last, and where they were then."""
+        holder, at = self.holder_of.get(thing), self.touched[thing]
+        if holder is None:  # it lies where it was left
+            return (at,)
+        return (at, self.moved[holder]) if holder in self.moved else ()
 
 
 def replay(sentences: tuple[str, ...] | list[str]) -> World:

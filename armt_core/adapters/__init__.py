@@ -3,7 +3,7 @@
 `adapter_for(backbone)` picks it by the configuration's `model_type`.
 """
 
-from armt_core.adapters.base import BackboneAdapter, Context
+from armt_core.adapters.base import BackboneAdapter, Context, Seen
 from armt_core.adapters.bert import BertAdapter
 from armt_core.adapters.gpt2 import GPT2Adapter
 from armt_core.adapters.gpt_neox import GPTNeoXAdapter
@@ -32,4 +32,4 @@ def adapter_class(model_type: str) -> type[BackboneAdapter]:
     return ADAPTERS[model_type]
 
 
-__all__ = ["ADAPTERS", "BackboneAdapter", "Context", "adapter_class"]
+__all__ = ["ADAPTERS", "BackboneAdapter", "Context", "Seen", "adapter_class"]

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 from transformers import Cache, PreTrainedModel
 
@@ -26,6 +27,21 @@ class Context:
     position_ids: Tensor
     rotary: tuple[Tensor, Tensor] | None = None
     cache: Cache | None = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What attention finds at S rows: keys and values (B, H, S, E), of H heads of width E."""
+
+    keys: Tensor
+    values: Tensor
+
+    def and_then(self, others: "Seen") -> "Seen":
+        """These rows and after them the others."""
+        return Seen(
+            torch.cat([self.keys, others.keys], dim=2),
+            torch.cat([self.values, others.values], dim=2),
+        )
 
 
 class BackboneAdapter(ABC):
@@ -68,13 +84,29 @@ class BackboneAdapter(ABC):
         """Layer `index` over (B, T, D); delta: what the role of these rows changes of it."""
 
     def layer_apart(
-        self, index: int, text: Tensor, tokens: Tensor, context: Context, delta: LayerDelta | None
+        self,
+        index: int,
+        text: Tensor,
+        tokens: Tensor,
+        of_text: Tensor,
+        of_tokens: Tensor,
+        delta: LayerDelta | None,
     ) -> tuple[Tensor, Tensor]:
         """Layer `index` over text (B, T, D), and with `delta` over memory tokens (B, M, D).
 
-        Text sees text, memory tokens see both; `context.bias` is that of all rows,
-        (B, 1, T + M, T + M).
+        Text sees text, with `of_text` (B, 1, T, T) added to the scores of attention; memory
+        tokens see both, with `of_tokens` (B, 1, M, T + M).
         """
+        raise NotImplementedError(f"{type(self).__name__} does not take deltas.")
+
+    def seen(self, index: int, text: Tensor) -> Seen:
+        """What layer `index` finds at text (B, T, D) that goes into it."""
+        raise NotImplementedError(f"{type(self).__name__} does not take deltas.")
+
+    def tokens_apart(
+        self, index: int, text: Seen, tokens: Tensor, of_tokens: Tensor, delta: LayerDelta | None
+    ) -> Tensor:
+        """The memory tokens (B, M, D) of `layer_apart` alone, beside what `seen` found."""
         raise NotImplementedError(f"{type(self).__name__} does not take deltas.")
 
     def finish(self, hidden: Tensor) -> Tensor:

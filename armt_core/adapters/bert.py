@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor
 from transformers import BertForMaskedLM, PreTrainedModel
 
-from armt_core.adapters.base import BackboneAdapter, Context
+from armt_core.adapters.base import BackboneAdapter, Context, Seen
 from armt_core.adapters.bert_layer import look, seen
 from armt_core.lowrank import LayerDelta
 
@@ -33,15 +33,27 @@ class BertAdapter(BackboneAdapter):
         return look(layer, hidden, seen(layer, hidden, delta), context.bias, delta)
 
     def layer_apart(
-        self, index: int, text: Tensor, tokens: Tensor, context: Context, delta: LayerDelta | None
+        self,
+        index: int,
+        text: Tensor,
+        tokens: Tensor,
+        of_text: Tensor,
+        of_tokens: Tensor,
+        delta: LayerDelta | None,
     ) -> tuple[Tensor, Tensor]:
-        layer, T = self.layers[index], text.shape[1]
-        of_text = seen(layer, text, None)
-        both = of_text.and_then(seen(layer, tokens, delta))
-        return (
-            look(layer, text, of_text, context.bias[:, :, :T, :T], None),
-            look(layer, tokens, both, context.bias[:, :, T:], delta),
-        )
+        at = self.seen(index, text)
+        after = look(self.layers[index], text, at, of_text, None)
+        return after, self.tokens_apart(index, at, tokens, of_tokens, delta)
+
+    def seen(self, index: int, text: Tensor) -> Seen:
+        return seen(self.layers[index], text, None)
+
+    def tokens_apart(
+        self, index: int, text: Seen, tokens: Tensor, of_tokens: Tensor, delta: LayerDelta | None
+    ) -> Tensor:
+        layer = self.layers[index]
+        both = text.and_then(seen(layer, tokens, delta))
+        return look(layer, tokens, both, of_tokens, delta)
 
     def logits(self, hidden: Tensor) -> Tensor:
         return self.backbone.cls(hidden)

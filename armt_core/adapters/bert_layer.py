@@ -5,29 +5,13 @@ The weights are those of the `transformers` layer; without a delta the two steps
 Axes: B documents, Q rows that look, S rows that are seen, H heads, E width of a head, D width.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
+from armt_core.adapters.base import Seen
 from armt_core.lowrank import LayerDelta, project
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What attention finds at S rows: keys and values (B, H, S, E)."""
-
-    keys: Tensor
-    values: Tensor
-
-    def and_then(self, others: "Seen") -> "Seen":
-        """These rows and after them the others."""
-        return Seen(
-            torch.cat([self.keys, others.keys], dim=2),
-            torch.cat([self.values, others.values], dim=2),
-        )
 
 
 def seen(layer: Any, rows: Tensor, delta: LayerDelta | None) -> Seen:

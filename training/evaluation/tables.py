@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import random
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,10 +15,16 @@ from training.evaluation.babilong import BabilongRow, babilong
 from training.evaluation.recall import RecallRow, recall
 from training.evaluation.retrieval import RetrievalRow, retrieval
 from training.evaluation.spans import SpanRow, spans
+from training.objectives.babilong import filler
 from training.rows import Words
 from training.text import Texts
 
 log = logging.getLogger(__name__)
+
+#: Segments of books that bAbI stories are hidden among.
+_FILLER = 256
+#: Most segments read for a row of bAbI stories: of very long ones 10 stories must do.
+_SEGMENTS = 32_000
 
 Row = BabilongRow | SpanRow | RecallRow | RetrievalRow
 #: What a row of each table is, in the order in which they are made.
@@ -51,12 +58,16 @@ def evaluate(
         return articles_of(files.questions(data, "squad-articles", "dev"))
 
     def of_babilong() -> list[BabilongRow]:
-        texts = Texts(files.books(data, "dev"), words)
-        return [
-            babilong(model, words, files.babi(data, task, "dev"), texts, task, count, n)
-            for task in tasks
-            for count in segments
-        ]
+        texts, most = Texts(files.books(data, "dev"), words), model.config.segment_tokens
+        bare = filler(model, words, texts, _FILLER, most, random.Random(0))
+        rows = []
+        for task in tasks:
+            stories = files.babi(data, task, "dev")
+            for count in segments:
+                few = min(n, max(10, _SEGMENTS // count))
+                rows.append(babilong(model, words, stories, texts, bare, task, count, few))
+                log.info("%s", " | ".join(rows[-1].cells()))
+        return rows
 
     def of_spans() -> list[SpanRow]:
         read = articles()

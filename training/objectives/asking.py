@@ -22,6 +22,7 @@ from armt_core.padding import pad_rows, pad_segments
 from armt_core.pooling import mean_pool
 from armt_core.spans import QUESTION_TOKENS
 from training.data.articles import Article, Passage, passages_of
+from training.data.exchanged import exchanged
 from training.depth import read_to_learn
 from training.objectives.base import Learned, Objective
 from training.rows import Answers, Words, alike, beside
@@ -37,8 +38,10 @@ TEMPERATURE = 0.05
 class AskingSettings:
     """sets: names of files of questions. documents: B. questions: Q. passages: S at most.
     elsewhere: share of questions put to a passage that does not answer them. longest: most
-    tokens of an answer that memory is taught to say. spans, ranks, says: weights of the
-    three losses. depth, recompute: as in `read_to_learn`."""
+    tokens of an answer that memory is taught to say. unanswerable: share of questions that have no
+    answer, where an article has some. exchanged: share of the others in which a name, a number
+    or a word is exchanged, so that they have none. spans, ranks, says: weights of the three
+    losses. depth, recompute: as in `read_to_learn`."""
 
     sets: tuple[str, ...] = ("squad-articles",)
     documents: int = 4
@@ -46,6 +49,8 @@ class AskingSettings:
     passages: int = 4
     elsewhere: float = 0.2
     longest: int = 8
+    unanswerable: float = 0.2
+    exchanged: float = 0.0
     spans: float = 1.0
     ranks: float = 0.5
     says: float = 0.2
@@ -62,6 +67,10 @@ class Put:
     document: int
     passage: int
     span: tuple[int, int] | None
+
+
+#: A question, the number of its passage, and the answer's tokens there, None if it has none.
+_Possible = tuple[str, int, tuple[int, int] | None]
 
 
 class Asking(Objective):
@@ -143,7 +152,7 @@ class Asking(Objective):
         chosen = range(start, min(len(counts), start + size.passages))
         split = passages_of([article.contexts[i] for i in chosen], self.words.tokenizer, most)
         flat: list[Passage] = []
-        possible: list[tuple[str, int, tuple[int, int] | None]] = []
+        possible: list[_Possible] = []
         for i, passages in zip(chosen, split, strict=True):
             room = size.passages - len(flat)
             for question in article.questions[i]:
@@ -159,13 +168,37 @@ class Asking(Objective):
             flat += passages[:room]
         if not possible:
             return None
-        draw.shuffle(possible)
-        kept = [possible[i % len(possible)] for i in range(size.questions)]
-        tokens = self.words.encode([question for question, _, _ in kept])
+        asked = [self._changed(q, article, flat, draw) for q in self._mixed(possible, draw)]
+        tokens = self.words.encode([question for question, _, _ in asked])
         return flat, [
             Put(ids[:QUESTION_TOKENS], document, passage, span)
-            for ids, (_, passage, span) in zip(tokens, kept, strict=True)
+            for ids, (_, passage, span) in zip(tokens, asked, strict=True)
         ]
+
+    def _mixed(self, possible: Sequence[_Possible], draw: random.Random) -> list[_Possible]:
+        """Q of the questions, with and without an answer in the shares that are set."""
+        kinds = [[p for p in possible if (p[2] is None) is none] for none in (False, True)]
+        for kind in kinds:
+            draw.shuffle(kind)
+        taken = [0, 0]
+        mixed = []
+        for _ in range(self.settings.questions):
+            none = draw.random() < self.settings.unanswerable
+            n = int(none if kinds[none] else not none)
+            mixed.append(kinds[n][taken[n] % len(kinds[n])])
+            taken[n] += 1
+        return mixed
+
+    def _changed(
+        self, put: _Possible, article: Article, flat: Sequence[Passage], draw: random.Random
+    ) -> _Possible:
+        """The question, or one in its place that its passage does not answer."""
+        question, passage, span = put
+        if span is None or draw.random() >= self.settings.exchanged:
+            return put
+        other = article if len(article.contexts) > 1 else draw.choice(self.articles)
+        new = exchanged(question, flat[passage].text, other.contexts, draw)
+        return (new, passage, None) if new else put
 
     def _said(self, q: Put, documents: list[list[Passage]]) -> list[int]:
         """The tokens of the answer that memory is to say; none if it is long or there is none."""

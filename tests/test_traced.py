@@ -1,0 +1,154 @@
+"""Reading and asking while a memory is learned: the numbers and gradients of `ArmtModel.run`."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from armt_core import ArmtModel, MemoryState
+from armt_core.associative import write as plain_write
+from armt_core.lowrank import LowRank
+from tests.fakes import random_ids, tiny_model
+from training.dual import Projections, Writes
+from training.objectives.addresses import address_loss
+from training.rows import Answers
+from training.traced import Text, ask_traced, read_on, read_traced, texts
+from training.worlds import Asked
+
+B, S, T = 2, 4, 9
+
+
+def a_model() -> ArmtModel:
+    model = tiny_model(memory_tokens="apart", deltas={"memory": 2, "answer": 3})
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, LowRank):
+                module.outward.normal_(std=0.3)
+    for name, weight in model.named_parameters():
+        weight.requires_grad_(not name.startswith("backbone."))
+    return model
+
+
+def segments() -> tuple[Tensor, Tensor]:
+    """ids and mask (S, B, T); the second document has one segment less, and shorter ones."""
+    ids, mask = random_ids(S * B, T).view(S, B, T), torch.ones(S, B, T, dtype=torch.bool)
+    mask[:, 1, 6:] = False
+    mask[S - 1, 1] = False
+    return ids, mask
+
+
+def found(model: ArmtModel) -> list[Text]:
+    ids, mask = segments()
+    rows = texts(model, ids.flatten(0, 1), mask.flatten(0, 1))
+    return [Text.together(rows[s * B : (s + 1) * B]) for s in range(S)]
+
+
+def slowly(model: ArmtModel) -> MemoryState:
+    memory = model.empty_memory(B)
+    for ids, mask in zip(*segments(), strict=True):
+        _, memory = model.run(ids, mask, memory, write=True)
+    return memory
+
+
+def same(one: MemoryState, other: MemoryState) -> None:
+    scale = float(one.associations.detach().abs().max())
+    torch.testing.assert_close(one.associations, other.associations, rtol=1e-3, atol=1e-5 * scale)
+    torch.testing.assert_close(one.normalizer, other.normalizer, rtol=1e-4, atol=1e-5)
+    assert one.segments_read.tolist() == other.segments_read.tolist() == [S, S - 1]
+
+
+def answers() -> Answers:
+    ids = random_ids(2 * B, 6, seed=3)
+    at = torch.arange(2 * B)
+    return Answers(ids, torch.ones_like(ids), torch.full((2 * B,), 5), at, at + 1, at, ids[:, 0])
+
+
+def test_reading_is_that_of_the_model_in_one_go_in_two_and_without_gradients():
+    model = a_model()
+    expected, parts = slowly(model), found(model)
+    whole, trace = read_traced(model, parts)
+    same(whole, expected)
+    first, _ = read_traced(model, parts[:2])
+    same(read_traced(model, parts[2:], first)[0], expected)
+    with torch.no_grad():
+        same(read_on(model, parts), expected)
+    assert trace.keys.shape[:3] == (model.config.num_hidden_layers, B, S)
+    with pytest.raises(ValueError, match="no segment"):
+        read_on(model, [])
+
+
+def test_asking_is_that_of_the_model():
+    model = a_model()
+    memory = slowly(model)
+    asked = answers()
+    expected, _ = model.run(asked.ids, None, memory, prefix=asked.prefix, role="answer")
+    hidden, queries, _ = ask_traced(model, asked, memory)
+    torch.testing.assert_close(hidden, expected)
+    assert queries.shape == (model.config.num_hidden_layers, 2 * B, 6, model.config.key_features)
+
+
+def test_gradients_are_those_of_the_model():
+    model, asked = a_model(), answers()
+    along = torch.randn(2 * B, 6, model.config.hidden_size)
+    trained = {n: w for n, w in model.named_parameters() if w.requires_grad and "reader" not in n}
+
+    def gradients(memory: MemoryState) -> dict[str, Tensor]:
+        model.zero_grad()
+        hidden, _, _ = ask_traced(model, asked, memory)
+        (hidden * along).sum().backward()
+        return {n: w.grad.clone() for n, w in trained.items() if w.grad is not None}
+
+    slow, fast = gradients(slowly(model)), gradients(read_traced(model, found(model))[0])
+    assert set(slow) == set(fast) and len(slow) > 20
+    for name, gradient in slow.items():
+        scale = float(gradient.abs().max()) + 1e-6
+        torch.testing.assert_close(fast[name], gradient, rtol=1e-2, atol=1e-3 * scale, msg=name)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.1, 0.02])
+def test_a_list_of_writes_is_the_matrix_that_they_sum_to(scale: float):
+    torch.manual_seed(1)
+    D, d, M = 8, 4, 3
+    of = Projections(*(torch.randn(shape) for shape in ((d, D), (d, D), (D, D), (D,), ())))
+    A, z, first = torch.zeros(B, 6 * d, D), torch.zeros(B, 6 * d), torch.ones(B).bool()
+    writes = Writes.after(A, z)
+    for _ in range(4):
+        tokens = scale * torch.randn(B, M, D)
+        writes, _ = writes.write(tokens, first, torch.ones(B).bool(), of)
+        stacked = (w[None] for w in (of.key, of.value, of.beta_weight, of.beta_bias))
+        (A,), (z,) = plain_write(tokens[None], A[None], z[None], first, *stacked)
+        first = torch.zeros(B).bool()
+    size = float(A.abs().max())
+    torch.testing.assert_close(writes.sum(), A, rtol=1e-3, atol=1e-4 * size)
+    torch.testing.assert_close(writes.normalizer, z)
+    rows = torch.rand(B, 2, 6 * d)
+    torch.testing.assert_close(writes.values(rows), rows @ A, rtol=1e-3, atol=1e-4 * size)
+
+
+def test_keys_that_overlap_with_nothing_are_strays():
+    model = a_model()
+    _, trace = read_traced(model, found(model))
+    asked = answers()
+    *_, without = ask_traced(model, asked, model.empty_memory(B))
+    assert float(without.detach()) == pytest.approx(1.0)  # nothing is written: no query overlaps with it
+    assert 0 <= float(trace.strays.detach()) < 1
+
+
+def test_the_loss_of_addresses_by_hand():
+    # Three layers, one document, one question whose first prediction is at position 1.
+    queries, keys = torch.zeros(3, 1, 3, 2), torch.zeros(3, 1, 2, 2, 2)
+    queries[:, 0, 1] = torch.tensor([1.0, 0.0])
+    keys[:, 0, 0, 0] = torch.tensor([1.0, 5.0])  # segment 0, memory token 0: weight 1
+    keys[:, 0, 1, 1] = torch.tensor([3.0, 0.0])  # segment 1, memory token 1: weight 3
+    row = torch.zeros(2, dtype=torch.int64)
+    asked = Answers(row, row, row, row, torch.tensor([1, 2]), row, row)
+    one, other = torch.zeros(2, 2).bool(), torch.zeros(2, 2).bool()
+    one[0, 0], other[1, 1] = True, True
+    story = [[Asked(2, "Where?", "here", (0, 1))]]
+    loss, share = address_loss(queries, keys, asked, story, [[one, other]])
+    # The first layer does not count, the second looks for the first fact, the third for the last.
+    assert float(loss) == pytest.approx(-(math.log(0.25) + math.log(0.75)) / 2, rel=1e-3)
+    assert share == pytest.approx(0.5, rel=1e-4)
+    loss, share = address_loss(queries, keys, asked, story, [[None, other]])
+    assert float(loss) == 0 and share == 0

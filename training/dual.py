@@ -1,0 +1,89 @@
+"""A layer's memory while it is learned: the list of what was written instead of its sum.
+
+A = A_0 + sum_j k_j outer c_j with c_j = beta_j (v_j - vbar_j), so A^T q = A_0^T q + sum_j (k_j . q)
+c_j. Some dozens of writes are far less to keep for the way back than a matrix a segment: training
+on a CPU is more than twice as fast. The numbers are those of `armt_core.associative`, to rounding.
+
+Axes: B documents, T positions, M memory tokens, n writes so far, K key features, D width.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from armt_core.associative import EPS, dpfp
+
+
+@dataclass(frozen=True)
+class Projections:
+    """Of one layer: W_q, W_k (d_mem, D), W_v (D, D), W_beta (D,) and b ()."""
+
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    beta_weight: Tensor
+    beta_bias: Tensor
+
+
+@dataclass(frozen=True)
+class Writes:
+    """associations (B, K, D) and normalizer (B, K): as they were before, and all of z now.
+    keys (B, n, K), changes (B, n, D): what was written since."""
+
+    associations: Tensor
+    normalizer: Tensor
+    keys: Tensor
+    changes: Tensor
+
+    @staticmethod
+    def after(associations: Tensor, normalizer: Tensor) -> "Writes":
+        """Nothing written yet after this memory."""
+        (B, K, D), new = associations.shape, associations.new_zeros
+        return Writes(associations, normalizer, new(B, 0, K), new(B, 0, D))
+
+    def values(self, rows: Tensor) -> Tensor:
+        """A^T q of each row q: (B, T, K) to (B, T, D)."""
+        found = rows @ self.keys.transpose(1, 2) @ self.changes
+        # What was there before is most often nothing, and is then not worth a product.
+        return found + rows @ self.associations if bool(self.associations.any()) else found
+
+    def read(self, x: Tensor, w_query: Tensor) -> Tensor:
+        """`armt_core.associative.read` of x (B, T, D)."""
+        query = dpfp(functional.linear(x, w_query.to(x.dtype))).float()
+        with torch.autocast(x.device.type, enabled=False):
+            weight = query @ self.normalizer.unsqueeze(-1)  # (B, T, 1)
+            return (x + self.values(query) / (weight + EPS)).to(x.dtype)
+
+    def write(
+        self, tokens: Tensor, first: Tensor, alive: Tensor, of: Projections
+    ) -> tuple["Writes", Tensor]:
+        """`armt_core.associative.write` of tokens (B, M, D), and their keys (B, M, K).
+
+        first, alive: (B,) bool, where nothing was written before, and where a segment is.
+        """
+        with torch.autocast(tokens.device.type, enabled=False):
+            m = tokens.float()
+            keys = dpfp(functional.linear(m, of.key))
+            values = functional.linear(m, of.value)
+            beta = torch.sigmoid(m @ of.beta_weight + of.beta_bias).unsqueeze(-1)  # (B, M, 1)
+            weight = keys @ self.normalizer.unsqueeze(-1) + EPS
+            squared = (keys * keys).sum(-1, keepdim=True)
+            gamma = (1 - weight / (squared + EPS)).clamp(0, 1).detach()
+            gamma = torch.where(first.view(-1, 1, 1), 1.0, gamma)
+            there = alive.view(-1, 1, 1).float()
+            changes = there * beta * (values - self.values(keys) / weight)
+            normalizer = self.normalizer + (there * gamma * keys).sum(-2)
+        after = Writes(
+            self.associations,
+            normalizer,
+            torch.cat([self.keys, keys], dim=1),
+            torch.cat([self.changes, changes], dim=1),
+        )
+        return after, keys
+
+    def sum(self) -> Tensor:
+        """A (B, K, D), of all that was written."""
+        with torch.autocast(self.keys.device.type, enabled=False):
+            return torch.baddbmm(self.associations, self.keys.transpose(1, 2), self.changes)

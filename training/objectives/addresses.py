@@ -1,0 +1,60 @@
+"""Which memory tokens a question has to find: the loss of what is looked up.
+
+What a question reads is a mean of what was written, weighted by query and key. Without a loss of
+its own that weight is found late or not at all (docs/log.md): a mean of all facts says which
+places were named, and hides that the weight says nothing yet. Whose segments were made here, the
+memory tokens that stood on the fact are known.
+
+Axes: L layers, B documents, S segments, M memory tokens, T tokens, K key features, N questions.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from training.rows import Answers
+from training.worlds import Asked
+
+
+def address_loss(
+    queries: Tensor,
+    keys: Tensor,
+    answers: Answers,
+    asked: Sequence[Sequence[Asked]],
+    seen: Sequence[Sequence[Tensor | None]],
+) -> tuple[Tensor, float]:
+    """Mean of -ln of the share of weight that a question's fact has, and the mean of the share.
+
+    queries: (L, B R, T, K), of R rows of each document; keys: (L, B, S, M, K). seen: of each
+    document's facts, the memory tokens (S, M) that see it. The first third of the layers is left
+    to itself; the second looks up the first fact that the answer follows from, the third the
+    last one. Questions about facts that are not among `seen` do not count.
+    """
+    L, B = keys.shape[:2]
+    rows = queries.shape[1] // B
+    first: dict[int, int] = {}  # of each question, its first prediction
+    for n, question in enumerate(answers.question.tolist()):
+        first.setdefault(question, n)
+    flat = [(b, a) for b, questions in enumerate(asked) for a in questions]
+    wanted: list[tuple[int, int, Tensor, Tensor]] = []
+    for number, (b, a) in enumerate(flat):
+        ends = [seen[b][i] for i in (a.facts[0], a.facts[-1])] if a.facts else [None]
+        if len(ends) == 2 and ends[0] is not None and ends[1] is not None:
+            n = first[number]
+            wanted.append((int(answers.row[n]), int(answers.place[n]), ends[0], ends[1]))
+    if not wanted:
+        return queries.sum() * 0, 0.0
+    row, place = (torch.tensor([w[i] for w in wanted], device=keys.device) for i in (0, 1))
+    hops = [torch.stack([w[i].flatten() for w in wanted]) for i in (2, 3)]  # type: ignore[union-attr]
+    losses, shares = [], []
+    with torch.autocast(keys.device.type, enabled=False):
+        for layer in range(L // 3, L):
+            hop = hops[int(layer >= 2 * L // 3)]
+            query = queries[layer, row, place].float()  # (N, K)
+            key = keys[layer].flatten(1, 2)[row // rows]  # (N, S M, K)
+            weight = (key @ query.unsqueeze(-1)).squeeze(-1)  # (N, S M)
+            share = (weight * hop).sum(-1) / (weight.sum(-1) + 1e-6)
+            losses.append(-(share + 1e-4).log().mean())
+            shares.append(share.detach().mean())
+    return torch.stack(losses).mean(), float(torch.stack(shares).mean())

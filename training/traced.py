@@ -1,0 +1,191 @@
+"""Reading and asking while a memory is learned: fast, and with what is looked up to be seen.
+
+For memory tokens that are "apart": text is read without a gradient and, as it does not depend on
+the memory, once for as many segments as one likes. `ArmtModel.run` gives the same numbers.
+
+Axes: L layers, B documents, S segments, T tokens, M memory tokens, K key features, D width.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from armt_core.adapters import Context, Seen
+from armt_core.apart import placed, sees
+from armt_core.associative import dpfp
+from armt_core.masks import attention_bias, positions
+from armt_core.memory import MemoryState
+from armt_core.model import ArmtModel
+from armt_core.reads import LayerReads
+from training.dual import Projections, Writes
+from training.rows import Answers
+
+#: Segments that are read together; more would only fall out of the processor's cache.
+_TOGETHER = 16
+#: A key or query whose cosine with z is lower than this is penalised (`Trace.strays`).
+_OVERLAP = 0.15
+
+
+@dataclass(frozen=True)
+class Text:
+    """Segments as memory tokens find them. mask: (B, T) bool. seen: of each layer."""
+
+    mask: Tensor
+    seen: tuple[Seen, ...]
+
+    def rows(self) -> list["Text"]:
+        """Each of the B segments by itself."""
+        return [
+            Text(
+                self.mask[b : b + 1],
+                tuple(Seen(s.keys[b : b + 1], s.values[b : b + 1]) for s in self.seen),
+            )
+            for b in range(len(self.mask))
+        ]
+
+    @staticmethod
+    def together(rows: Sequence["Text"]) -> "Text":
+        """Segments of one length T side by side."""
+        layers = zip(*(row.seen for row in rows), strict=True)
+        return Text(
+            torch.cat([row.mask for row in rows]),
+            tuple(
+                Seen(torch.cat([s.keys for s in layer]), torch.cat([s.values for s in layer]))
+                for layer in layers
+            ),
+        )
+
+
+@torch.no_grad()
+def texts(model: ArmtModel, ids: Tensor, mask: Tensor) -> list[Text]:
+    """Each of N segments as memory tokens find it. ids, mask: (N, T)."""
+    found = []
+    for at in range(0, len(ids), _TOGETHER):
+        part, seen = slice(at, at + _TOGETHER), []
+        adapter, here, T = model.adapter, mask[part].bool(), ids.shape[1]
+        places = positions(here, T)
+        text = adapter.place(adapter.tokens(ids[part]), places)
+        context = Context(attention_bias(here, T, 0, None, False, False, text.dtype), places)
+        for index in range(model.config.num_hidden_layers):
+            seen.append(adapter.seen(index, text))
+            text = adapter.layer(index, text, context)
+        found += Text(here, tuple(seen)).rows()
+    return found
+
+
+@dataclass(frozen=True)
+class Trace:
+    """keys: (L, B, S, M, K), of all that was written. strays: how far keys are from what was
+    written before, as a mean over all: 0 where each overlaps with z enough."""
+
+    keys: Tensor
+    strays: Tensor
+
+
+def read_traced(
+    model: ArmtModel, segments: Sequence[Text], memory: MemoryState | None = None
+) -> tuple[MemoryState, Trace]:
+    """Reads S segments, each of B documents, after `memory` (None: an empty one).
+
+    The gradient goes back through all of them, and not into `memory`.
+    """
+    L, B = model.config.num_hidden_layers, len(segments[0].mask)
+    memory = (memory or model.empty_memory(B)).detach()
+    before = zip(memory.associations.unbind(), memory.normalizer.unbind(), strict=True)
+    layers = [Writes.after(A, z) for A, z in before]
+    of = _projections(model)
+    delta, count = model.delta("memory"), memory.segments_read
+    keys, strays = [], []
+    for text in segments:
+        alive = text.mask.any(-1)
+        tokens = placed(model, text.mask)
+        bias = sees(text.mask, model.config.num_memory_tokens, tokens.dtype)
+        new = []
+        for index in range(L):
+            tokens = layers[index].read(tokens, of[index].query)
+            seen = text.seen[index]
+            tokens = model.adapter.tokens_apart(index, seen, tokens, bias, delta[index])
+            # What is written is not read before the next segment.
+            written, made = layers[index].write(tokens, count == 0, alive, of[index])
+            strays.append(_strays(made, layers[index].normalizer, alive & (count > 0)))
+            new.append((written, made))
+        layers = [written for written, _ in new]
+        keys.append(torch.stack([made for _, made in new]))
+        count = count + alive.long()
+    state = MemoryState(
+        torch.stack([layer.sum() for layer in layers]),
+        torch.stack([layer.normalizer for layer in layers]),
+        count,
+    )
+    return state, Trace(torch.stack(keys, dim=2), torch.stack(strays).mean())
+
+
+@torch.no_grad()
+def read_on(
+    model: ArmtModel, segments: Iterable[Text], memory: MemoryState | None = None
+) -> MemoryState:
+    """The memory after these segments, each of B documents; nothing is learned from them."""
+    for text in segments:
+        memory = memory or model.empty_memory(len(text.mask))
+        tokens = placed(model, text.mask)
+        bias = sees(text.mask, model.config.num_memory_tokens, tokens.dtype)
+        reads, delta = (
+            LayerReads(memory, model.associative.query, tokens.dtype),
+            model.delta("memory"),
+        )
+        made = []
+        for index, seen in enumerate(text.seen):
+            tokens = reads(index, tokens)
+            tokens = model.adapter.tokens_apart(index, seen, tokens, bias, delta[index])
+            made.append(tokens)
+        memory = model.write(torch.stack(made), memory, text.mask.any(-1))
+    if memory is None:
+        raise ValueError("There is no segment to read.")
+    return memory
+
+
+def ask_traced(
+    model: ArmtModel, answers: Answers, memory: MemoryState
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Asks as `training.rows.ask`: hidden states (B, T, D), the queries of every layer
+    (L, B, T, K), and how far they are from what was written (`Trace.strays`)."""
+    adapter, delta = model.adapter, model.delta("answer")
+    mask = answers.mask.bool()
+    T = mask.shape[1]
+    places = positions(mask, T)
+    text = adapter.place(adapter.tokens(answers.ids), places)
+    bias = attention_bias(mask, T, 0, answers.prefix, False, False, text.dtype)
+    context = Context(bias, places)
+    reads = LayerReads(memory, model.associative.query, text.dtype)
+    queries, strays = [], []
+    for index, w_query in enumerate(model.associative.query.unbind()):
+        query = dpfp(functional.linear(text, w_query.to(text.dtype)))
+        queries.append(query)
+        strays.append(_strays(query, memory.normalizer[index], mask))
+        text = adapter.layer(index, reads(index, text), context, delta[index])
+    return adapter.finish(text), torch.stack(queries), torch.stack(strays).mean()
+
+
+def _projections(model: ArmtModel) -> list[Projections]:
+    memory = model.associative
+    # `unbind`, because the gradient of each `weight[index]` would be as large as all of it.
+    stacked = (memory.query, memory.key, memory.value, memory.beta_weight, memory.beta_bias)
+    return [Projections(*of) for of in zip(*(w.unbind() for w in stacked), strict=True)]
+
+
+def _strays(rows: Tensor, z: Tensor, counts: Tensor) -> Tensor:
+    """Mean shortfall of the cosine between rows (B R, T, K) and z (B, K), from 0 to 1.
+
+    Where z . q is near nothing, what A holds there is divided by nearly nothing: gamma leaves
+    features out of z that A gets. counts: (B R,) or (B R, T), which rows count.
+    """
+    with torch.autocast(rows.device.type, enabled=False):
+        counts = counts.view(len(rows), -1).expand(rows.shape[:2]).reshape(len(z), -1).float()
+        rows = rows.float().reshape(len(z), -1, z.shape[-1])  # those of one document together
+        length = rows.norm(dim=-1) * z.norm(dim=-1)[:, None]
+        cosine = (rows @ z.unsqueeze(-1)).squeeze(-1) / (length + 1e-6)
+        short = (_OVERLAP - cosine).relu() / _OVERLAP
+        return (short * counts).sum() / counts.sum().clamp_min(1)
