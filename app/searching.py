@@ -3,7 +3,7 @@
 Axes: n passages, D width.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -29,6 +29,8 @@ DOCUMENTS = 8
 POOL = 200
 #: Share of the words in a fused score; the rest is the vectors'. From benchmarks/retrieval.py.
 WORDS_SHARE = 0.3
+#: Share of a passage's best sentence in its cosine; the rest is that of the whole passage.
+SENTENCE_SHARE = 0.7
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,8 @@ class Searcher:
             scopes = [replace(scope, memory=empty) for scope in scopes]
             for scope in scopes:
                 self._fill_plain(scope.document)
-        return self._words(question, scopes), self._cosines(question, scopes)
+        words = self._words(question, scopes)
+        return words, self._cosines(question, scopes, words)
 
     def _scope(self, document: Document, as_of_page: int | None, memory: Memory) -> Scope:
         state = self.memories.of(document, memory, as_of_page)
@@ -156,15 +159,21 @@ class Searcher:
 
     def _fill_plain(self, document: Document) -> None:
         """Computes the vectors of the passages alone where they are missing, and keeps them."""
+        if not self._model.vectors_read_memory:
+            return  # those that reading has left are the same
         missing = self._library.missing_plain(document.id)
         if missing:
             empty = self._model.model.empty_memory()
             # `read`, not `vector`: the memory tokens are there in both readings, so that a
             # memory that changes nothing gives the same bits.
-            vectors = np.stack([self._model.read(p.text, empty)[0] for p in missing])
+            vectors = np.stack([self._model.read(p.text, empty)[0][0] for p in missing])
             self._library.set_plain_vectors(
                 document.id, [p.id for p in missing], vectors.astype(np.float16)
             )
+
+    def _kind(self, emptied: bool) -> Kind:
+        """Which vectors of the passages go with a memory."""
+        return "plain" if emptied and self._model.vectors_read_memory else "memory"
 
     def _promising(
         self, question: str, ready: list[Document], upto_page: int | None, memory: Memory
@@ -191,7 +200,7 @@ class Searcher:
                 continue
             if memory == "empty":
                 self._fill_plain(document)
-            kind: Kind = "plain" if memory == "empty" else "memory"
+            kind = self._kind(memory == "empty")
             _, vectors = self._library.vectors(document.id, kind, upto_page)
             if len(vectors):
                 cosine = float((vectors.astype(np.float32) @ plain).max())
@@ -205,20 +214,34 @@ class Searcher:
             found.update(self._library.search_words(question, POOL, ids, page))
         return found
 
-    def _cosines(self, question: str, scopes: Sequence[Scope]) -> dict[int, float]:
+    def _cosines(
+        self, question: str, scopes: Sequence[Scope], words: Iterable[int]
+    ) -> dict[int, float]:
+        """The cosine of every passage, and in that of the nearest and of those that have the
+        question's words the share of their best sentence."""
         found: dict[int, float] = {}
         for scope in scopes:
             if scope.document.unknown_ratio > MOST_UNKNOWN:
                 continue  # its vectors are those of unknown tokens; words still find it
-            kind: Kind = "plain" if int(scope.memory.segments_read[0]) == 0 else "memory"
+            kind = self._kind(int(scope.memory.segments_read[0]) == 0)
             ids, vectors = self._library.vectors(scope.document.id, kind, scope.upto_page)
-            if len(ids):
-                found.update(zip(ids.tolist(), self._cosine(question, scope, vectors), strict=True))
+            if not len(ids):
+                continue
+            query = self._model.vector(question, scope.memory)
+            cosines = dict(zip(ids.tolist(), _products(vectors, query), strict=True))
+            if not self._model.vectors_read_memory:  # else there would be two kinds of these too
+                near = sorted(cosines, key=lambda number: -cosines[number])[:POOL]
+                close = list({*near, *(number for number in words if number in cosines)})
+                for number, sentences in self._library.sentence_vectors(close).items():
+                    best = max(_products(sentences, query), default=cosines[number])
+                    cosines[number] += SENTENCE_SHARE * (best - cosines[number])
+            found |= cosines
         return found
 
-    def _cosine(self, question: str, scope: Scope, vectors: NDArray[np.float16]) -> list[float]:
-        query = self._model.vector(question, scope.memory)
-        return [float(c) for c in vectors.astype(np.float32) @ query]
+
+def _products(vectors: NDArray[np.float16], query: NDArray[np.float32]) -> list[float]:
+    """The cosines of vectors (n, D) with a query (D,), all of length 1."""
+    return [float(c) for c in vectors.astype(np.float32) @ query]
 
 
 def fuse(

@@ -40,6 +40,15 @@ CLEARLY_FASTER = 1.2
 
 
 @dataclass(frozen=True)
+class Segment:
+    """Tokens (1, T) of a segment, and what its vectors are means of: (1 + n, T) bool, all of it
+    and n parts."""
+
+    ids: Tensor
+    pooled: Tensor
+
+
+@dataclass(frozen=True)
 class DocumentModel:
     """model: in eval mode. tokenizer: the folder's. fingerprint: hex SHA-256 of weights,
     tokenizer and settings; the same on every device and in every dtype."""
@@ -67,10 +76,7 @@ class DocumentModel:
 
     def token_ids(self, text: str) -> Tensor:
         """A segment of `text` with its special tokens: (1, T) int64, cut at segment_tokens."""
-        ids = self.tokenizer(
-            text, truncation=True, max_length=self.config.segment_tokens, return_tensors="pt"
-        ).input_ids
-        return ids.to(self.model.device)
+        return self.segment(text).ids
 
     def whole_tiles(self, segments: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """B segments of (1, T_b) tokens as ids and mask, both (B, T).
@@ -86,22 +92,50 @@ class DocumentModel:
         masks = [functional.pad(torch.ones_like(ids), (0, T - ids.shape[1])) for ids in segments]
         return torch.cat(rows), torch.cat(masks)
 
-    @torch.inference_mode()
-    def read_ids(
-        self, segments: Sequence[Tensor], memory: MemoryState
-    ) -> tuple[Tensor, MemoryState]:
-        """The next segment of each of B documents: vectors (B, D) float32 and next memories.
+    def segment(self, text: str, parts: Sequence[tuple[int, int]] = ()) -> Segment:
+        """`text` as a segment with its special tokens, cut at segment_tokens.
 
-        segments: tokens (1, T_b) of each. memory: of the B documents, in the same order.
+        parts: stretches of the text, [start, end), that are to have vectors of their own.
         """
-        ids, mask = self.whole_tiles(segments)
-        reading = read_sequential(self.model, ids[:, None], mask[:, None], memory)
-        return mean_pool(reading.hidden[:, 0], mask), reading.memory
+        encoded = self.tokenizer(
+            text,
+            truncation=True,
+            max_length=self.config.segment_tokens,
+            return_offsets_mapping=bool(parts),
+            return_tensors="pt",
+        )
+        T = encoded.input_ids.shape[1]
+        pooled = torch.zeros(1 + len(parts), T, dtype=torch.bool)
+        pooled[0] = True
+        if parts:
+            begins, ends = encoded.offset_mapping[0].T  # both 0 at special tokens
+            for row, (start, end) in enumerate(parts, start=1):
+                pooled[row] = (begins >= start) & (ends <= end) & (ends > begins)
+        device = self.model.device
+        return Segment(encoded.input_ids.to(device), pooled.to(device))
 
-    def read(self, text: str, memory: MemoryState) -> tuple[np.ndarray, MemoryState]:
-        """One segment: its vector (D,) float32 in the light of `memory`, and the next memory."""
-        vectors, memory = self.read_ids([self.token_ids(text)], memory)
-        return vectors[0].cpu().numpy(), memory
+    @torch.inference_mode()
+    def read_segments(
+        self, segments: Sequence[Segment], memory: MemoryState
+    ) -> tuple[list[np.ndarray], MemoryState]:
+        """The next segment of each of B documents: vectors (1 + n, D) float32 of each, of all of
+        it and of its n parts, and the next memories. memory: of the B documents, in that order."""
+        ids, mask = self.whole_tiles([segment.ids for segment in segments])
+        reading = read_sequential(self.model, ids[:, None], mask[:, None], memory)
+        vectors = []
+        for hidden, segment in zip(reading.hidden[:, 0], segments, strict=True):
+            rows, T = segment.pooled.shape
+            pooled = mean_pool(hidden[None, :T].expand(rows, -1, -1), segment.pooled)
+            vectors.append(pooled.cpu().numpy())
+        return vectors, reading.memory
+
+    def read(
+        self, text: str, memory: MemoryState, parts: Sequence[tuple[int, int]] = ()
+    ) -> tuple[np.ndarray, MemoryState]:
+        """One segment: vectors (1 + n, D) float32 of all of it and of n parts of the text, in the
+        light of `memory`, and the next memory. A part without a token has zeros."""
+        (vectors,), memory = self.read_segments([self.segment(text, parts)], memory)
+        return vectors, memory
 
     @torch.inference_mode()
     def vector(self, text: str, memory: MemoryState | None = None) -> np.ndarray:

@@ -75,14 +75,15 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
                 f"A {config.backbone.model_type} backbone takes neither deltas nor memory tokens "
                 'that are "apart"; choose a BERT-like one, or memory_tokens "own" or "inline".'
             )
-        #: The L layers' deltas of each role that has some.
+        #: The L layers' deltas of each role that has some; in one order however they are named, for
+        #: an optimiser knows weights by their number.
         self.deltas = nn.ModuleDict(
             {
                 role: nn.ModuleList(
                     LayerDelta(config.hidden_size, config.backbone.intermediate_size, rank)
                     for _ in range(config.num_hidden_layers)
                 )
-                for role, rank in config.deltas.items()
+                for role, rank in sorted(config.deltas.items())
             }
         )
         longest = self.adapter.longest_segment()

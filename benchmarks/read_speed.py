@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from armt_core.document_model import DocumentModel
+from armt_core.document_model import DocumentModel, Segment
 from armt_core.model import ArmtModel
 from armt_core.padding import pad_segments
 from armt_core.pooling import mean_pool
@@ -32,6 +32,7 @@ from benchmarks.results import ROOT, print_table, write_result
 from ingest.cleaning import clean_document
 from ingest.parse import parse_file
 from ingest.passages import split_passages
+from ingest.sentences import sentence_spans
 from ingest.settings import DEFAULT_MODEL, open_reader
 from training.stamp import machine
 
@@ -51,7 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
     document = parse_file(options.document)
     cleaned = clean_document(document)
     passages = split_passages(document, cleaned, reader.tokenizer, reader.text_tokens)
-    segments = [reader.token_ids(passage.text) for passage in passages]
+    whole = [reader.segment(p.text, sentence_spans(p.text)) for p in passages]
+    segments = [segment.ids for segment in whole]
     tokens = sum(ids.shape[1] for ids in segments)
 
     dtype = reader.model.backbone.dtype
@@ -62,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
         [
             partial(_plain, bert, segments, 1),
             partial(_plain, packed, segments, 1),
-            partial(_read, reader, segments),
+            partial(_read, reader, whole),
         ],
         options.runs,
     )
@@ -129,10 +131,10 @@ def _plain(bert: PreTrainedModel, segments: list[Tensor], batch: int) -> None:
         mean_pool(bert(input_ids=ids, attention_mask=mask).last_hidden_state, mask)
 
 
-def _read(reader: DocumentModel, segments: list[Tensor]) -> None:
+def _read(reader: DocumentModel, segments: list[Segment]) -> None:
     memory = reader.model.empty_memory()
-    for ids in segments:
-        _, memory = reader.read_ids([ids], memory)
+    for segment in segments:
+        _, memory = reader.read_segments([segment], memory)
 
 
 def _interleaved(what: list[Callable[[], object]], runs: int) -> list[float]:

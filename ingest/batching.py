@@ -6,14 +6,13 @@ and the last one to come runs the model for all. Nothing else in `ingest` knows 
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
-from torch import Tensor
 
-from armt_core.document_model import DocumentModel
+from armt_core.document_model import DocumentModel, Segment
 from armt_core.memory import MemoryState
 
 #: Documents at once on a GPU. On a CPU it is one: batches gain little there, and a document
@@ -27,10 +26,10 @@ def documents_at_once(model: DocumentModel) -> int:
 
 
 @dataclass
-class _Segment:
-    """A thread's next segment, (1, T) tokens, and what became of it."""
+class _Next:
+    """A thread's next segment, and what became of it."""
 
-    ids: Tensor
+    segment: Segment
     memory: MemoryState
     result: tuple[np.ndarray, MemoryState] | None = None
     error: Exception | None = None
@@ -42,7 +41,7 @@ class SideBySide(DocumentModel):
 
     documents: int = 1
     _turn: threading.Condition = field(default_factory=threading.Condition)
-    _waiting: list[_Segment] = field(default_factory=list)
+    _waiting: list[_Next] = field(default_factory=list)
     _reading: list[int] = field(default_factory=list)  # idents of the threads inside
 
     @classmethod
@@ -68,17 +67,19 @@ class SideBySide(DocumentModel):
                 self._reading.remove(threading.get_ident())
                 self._run_when_complete()
 
-    def read(self, text: str, memory: MemoryState) -> tuple[np.ndarray, MemoryState]:
+    def read(
+        self, text: str, memory: MemoryState, parts: Sequence[tuple[int, int]] = ()
+    ) -> tuple[np.ndarray, MemoryState]:
         """As `DocumentModel.read`, in one batch with the other documents' segments."""
-        segment = _Segment(self.token_ids(text), memory)
+        own = _Next(self.segment(text, parts), memory)
         with self._turn:
-            self._waiting.append(segment)
+            self._waiting.append(own)
             self._run_when_complete()
-            self._turn.wait_for(lambda: segment.result or segment.error)
-        if segment.error is not None:
-            raise segment.error
-        assert segment.result is not None
-        return segment.result
+            self._turn.wait_for(lambda: own.result or own.error)
+        if own.error is not None:
+            raise own.error
+        assert own.result is not None
+        return own.result
 
     def _run_when_complete(self) -> None:
         """Reads what is waiting if nobody is left to wait for. The lock is held."""
@@ -87,11 +88,11 @@ class SideBySide(DocumentModel):
         batch = list(self._waiting)
         self._waiting.clear()
         try:
-            memory = MemoryState.stack([segment.memory for segment in batch])
-            vectors, memory = self.read_ids([segment.ids for segment in batch], memory)
-            for row, segment in enumerate(batch):
-                segment.result = (vectors[row].cpu().numpy(), memory.select(row))
+            memory = MemoryState.stack([waiting.memory for waiting in batch])
+            vectors, memory = self.read_segments([waiting.segment for waiting in batch], memory)
+            for row, waiting in enumerate(batch):
+                waiting.result = (vectors[row], memory.select(row))
         except Exception as error:  # noqa: BLE001 - each thread raises it for its own document
-            for segment in batch:
-                segment.error = error
+            for waiting in batch:
+                waiting.error = error
         self._turn.notify_all()

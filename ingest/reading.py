@@ -15,6 +15,7 @@ from ingest.checkpoints import is_checkpoint, kept
 from ingest.cleaning import clean_document
 from ingest.parsed import ParsedDocument
 from ingest.passages import TextPassage, split_passages, unknown_ratio
+from ingest.sentences import sentence_spans
 from storage.claims import Claim
 from storage.library import Library
 from storage.records import NewPassage, NewSnapshot, Version
@@ -95,8 +96,9 @@ def _read(
         _checkpoint(pending, start, total, memory, version, claim, library, model)
     last_write = time.monotonic()
     for index in range(start, total):
-        vector, memory = model.read(passages[index].text, memory)
-        pending.append(_new_passage(passages[index], vector))
+        text = passages[index].text
+        vectors, memory = model.read(text, memory, sentence_spans(text))
+        pending.append(_new_passage(passages[index], vectors))
         done = index + 1
         if is_checkpoint(done, total):
             _checkpoint(pending, done, total, memory, version, claim, library, model)
@@ -171,7 +173,9 @@ def _resume(
     return 0, model.model.empty_memory(), model.conditions
 
 
-def _new_passage(passage: TextPassage, vector: np.ndarray) -> NewPassage:
+def _new_passage(passage: TextPassage, vectors: np.ndarray) -> NewPassage:
+    """With its vector (the first of these) and those of its sentences (the others)."""
+    of_all, *of_sentences = vectors.astype(np.float16)
     return NewPassage(
         ordinal=passage.ordinal,
         page=passage.page,
@@ -180,5 +184,6 @@ def _new_passage(passage: TextPassage, vector: np.ndarray) -> NewPassage:
         text=passage.text,
         runs=passage.runs,
         tokens=passage.tokens,
-        vector=vector.astype(np.float16),
+        vector=of_all,
+        sentences=np.array(of_sentences, dtype=np.float16),
     )

@@ -72,9 +72,11 @@ def check_order(version: VersionRow, passages: Sequence[NewPassage], snapshot: N
         )
 
 
-def passage_row(
-    version_id: int, passage: NewPassage, pages: dict[int, str]
-) -> dict[str, int | str | bytes]:
+#: The columns of a passage by name.
+Row = dict[str, int | str | bytes | None]
+
+
+def passage_row(version_id: int, passage: NewPassage, pages: dict[int, str]) -> Row:
     """The row of a passage that lies in its page; raises LibraryError if it does not."""
     problem = passage_problem(
         pages.get(passage.page),
@@ -92,6 +94,14 @@ def passage_row(
             f"The vector of passage {passage.ordinal} is {vector.dtype} of shape {vector.shape}; "
             "expected float16 of shape (D,)"
         )
+    sentences = passage.sentences
+    if sentences is not None and (
+        sentences.dtype != np.float16 or sentences.ndim != 2 or sentences.shape[1:] != vector.shape
+    ):
+        raise LibraryError(
+            f"The sentence vectors of passage {passage.ordinal} are {sentences.dtype} of shape "
+            f"{sentences.shape}; expected float16 of shape (n, {len(vector)})"
+        )
     return {
         "version_id": version_id,
         "ordinal": passage.ordinal,
@@ -102,21 +112,20 @@ def passage_row(
         "text": passage.text,
         "runs": runs_to(passage.runs),
         "memory_vector": vector.astype("<f2").tobytes(),
+        "sentence_vectors": None if sentences is None else sentences.astype("<f2").tobytes(),
     }
 
 
-def row_bytes(row: dict[str, int | str | bytes]) -> int:
+def row_bytes(row: Row) -> int:
     """Bytes of text, runs and vectors that a row takes."""
     return sum(
         len(value.encode() if isinstance(value, str) else value)
         for value in row.values()
-        if not isinstance(value, int)
+        if value is not None and not isinstance(value, int)
     )
 
 
-def check_width(
-    session: Session, version_id: int, rows: Sequence[dict[str, int | str | bytes]]
-) -> None:
+def check_width(session: Session, version_id: int, rows: Sequence[Row]) -> None:
     """All vectors of a version have one width; raises LibraryError."""
     stored = session.scalar(
         select(func.length(PassageRow.memory_vector))

@@ -28,6 +28,7 @@ _COPIED = (
     PassageRow.runs,
     PassageRow.memory_vector,
     PassageRow.plain_vector,
+    PassageRow.sentence_vectors,
 )
 
 

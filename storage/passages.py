@@ -122,6 +122,20 @@ class Passages(Store):
         stored = np.frombuffer(b"".join(row[1] for row in rows), dtype="<f2")
         return ids, stored.reshape(len(rows), -1).astype(np.float16)
 
+    def sentence_vectors(self, ids: Sequence[int]) -> dict[int, NDArray[np.float16]]:
+        """The vectors (n, D) of the n sentences of passages, by id; those without are left out."""
+        found: dict[int, NDArray[np.float16]] = {}
+        width = func.length(PassageRow.memory_vector) // 2
+        with self._reading() as session:
+            for first in range(0, len(ids), _BATCH):
+                batch = [int(number) for number in ids[first : first + _BATCH]]
+                wanted = select(PassageRow.id, width, PassageRow.sentence_vectors).where(
+                    PassageRow.id.in_(batch), PassageRow.sentence_vectors.is_not(None)
+                )
+                for number, D, stored in session.execute(wanted):
+                    found[number] = np.frombuffer(stored, dtype="<f2").reshape(-1, D)
+        return found
+
     def missing_plain(self, document_id: str) -> list[Passage]:
         """The passages that have no plain vector yet, in reading order."""
         with self._reading() as session:

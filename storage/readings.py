@@ -169,11 +169,12 @@ def count_passages(session: Session, version: VersionRow) -> None:
             PassageRow.runs,
             func.length(PassageRow.memory_vector),
             func.coalesce(func.length(PassageRow.plain_vector), 0),
+            func.coalesce(func.length(PassageRow.sentence_vectors), 0),
         ).where(PassageRow.version_id == version.id)
     ).all()
     version.segments_read = len(rows)
     version.tokens = sum(row[0] for row in rows)
-    version.passage_bytes = sum(len(r[1].encode()) + len(r[2]) + r[3] + r[4] for r in rows)
+    version.passage_bytes = sum(len(r[1].encode()) + len(r[2]) + sum(r[3:]) for r in rows)
 
 
 def _add_pages(session: Session, version_id: int, pages: Sequence[Page]) -> None:

@@ -32,7 +32,8 @@ class NewPassage:
     """A passage that the model has just read, with its vector in the light of what came before.
 
     `text` is the cleaned text that the model read; `start` and `end` are offsets in the
-    stored text of page `page`; `vector` is float16 of shape (D,).
+    stored text of page `page`; `vector` is float16 of shape (D,), and `sentences` (n, D) are the
+    vectors of its n sentences, in order (None: there are none to keep).
     """
 
     ordinal: int
@@ -43,6 +44,7 @@ class NewPassage:
     runs: Runs
     tokens: int
     vector: NDArray[np.float16] = field(repr=False)
+    sentences: NDArray[np.float16] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

@@ -115,6 +115,7 @@ class PassageRow(Base):
     runs: Mapped[str]
     memory_vector: Mapped[bytes]
     plain_vector: Mapped[bytes | None]
+    sentence_vectors: Mapped[bytes | None]
 
 
 class SnapshotRow(Base):

@@ -1,19 +1,40 @@
 """Shared by all tests: the model that ships, opened once; nothing may reach the network."""
 
+import shutil
 import socket
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import torch
 
+from armt_core import ArmtModel
 from armt_core.document_model import DocumentModel
-from ingest.settings import open_reader
+from armt_core.spans import SpanHead
+from ingest.settings import DEFAULT_MODEL, open_reader
 
 
 @pytest.fixture(scope="session")
 def reader() -> DocumentModel:
     """The model that ships, in the faster dtype of this machine."""
     return open_reader()
+
+
+@pytest.fixture(scope="session")
+def remembering(tmp_path_factory: pytest.TempPathFactory) -> DocumentModel:
+    """The model that ships with a memory that changes what is read (W_v random, not zero)."""
+    folder = tmp_path_factory.mktemp("model")
+    model = ArmtModel.from_pretrained(DEFAULT_MODEL, dtype=torch.float32, local_files_only=True)
+    torch.manual_seed(7)
+    with torch.no_grad():
+        model.associative.value.normal_(std=0.05)
+    model.config.answers_from_memory, model.config.memory_tokens = True, "own"
+    if model.span is None:
+        model.config.reads_spans, model.span = True, SpanHead(model.config.hidden_size)
+    model.save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json", "answering.json"):
+        shutil.copy(DEFAULT_MODEL / name, folder)
+    return open_reader(folder)
 
 
 @pytest.fixture(autouse=True, scope="session")

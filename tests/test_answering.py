@@ -2,20 +2,17 @@
 
 import json
 import math
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-import torch
 from fpdf import FPDF
 
 from app.answering import Answerer
 from app.results import Answer
 from app.sentences import quotable
 from app.support import Calibration, Calibrations, MemoryCalibration, QuestionWords
-from armt_core import ArmtModel
 from armt_core.document_model import DocumentModel
 from armt_core.errors import (
     AmbiguousName,
@@ -26,9 +23,7 @@ from armt_core.errors import (
     UnknownDocument,
     UsageError,
 )
-from armt_core.spans import SpanHead
 from ingest.pipeline import ingest_paths
-from ingest.settings import DEFAULT_MODEL, open_reader
 from storage.library import Library
 from tests.fakes import CALIBRATION, CALIBRATION_JSON
 
@@ -78,23 +73,6 @@ def island(tmp_path_factory, reader):
     with Library(folder / "library") as library:
         add(library, reader, text_file(folder, "island.txt", *PAGES))
         yield library
-
-
-@pytest.fixture(scope="module")
-def remembering(tmp_path_factory) -> DocumentModel:
-    """The model that ships with a memory that changes what is read (W_v random, not zero)."""
-    folder = tmp_path_factory.mktemp("model")
-    model = ArmtModel.from_pretrained(DEFAULT_MODEL, dtype=torch.float32, local_files_only=True)
-    torch.manual_seed(7)
-    with torch.no_grad():
-        model.associative.value.normal_(std=0.05)
-    model.config.answers_from_memory, model.config.memory_tokens = True, "own"
-    if model.span is None:
-        model.config.reads_spans, model.span = True, SpanHead(model.config.hidden_size)
-    model.save_pretrained(folder)
-    for name in ("tokenizer.json", "tokenizer_config.json", "answering.json"):
-        shutil.copy(DEFAULT_MODEL / name, folder)
-    return open_reader(folder)
 
 
 @pytest.fixture(scope="module")

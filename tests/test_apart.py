@@ -194,6 +194,13 @@ def test_gradients_reach_the_first_segment_and_leave_the_text_alone():
     assert all(weight.grad is None for weight in model.backbone.parameters())
 
 
+def test_weights_come_in_one_order_however_the_roles_are_named():
+    """An optimiser knows its weights by their number, also after a checkpoint."""
+    one = tiny_model(memory_tokens="apart", deltas={"reader": 2, "answer": 2})
+    other = tiny_model(memory_tokens="apart", deltas={"answer": 2, "reader": 2})
+    assert [n for n, _ in one.named_parameters()] == [n for n, _ in other.named_parameters()]
+
+
 def test_deltas_are_saved_and_loaded(tmp_path):
     model, ids = a_model(), random_ids(2, 6)
     model.save_pretrained(tmp_path)

@@ -94,7 +94,7 @@ def test_an_error_of_the_model_fails_the_documents_of_its_batch_and_no_thread_ha
     def broken(*_: object) -> None:
         raise ModelError("The device is out of memory.")
 
-    monkeypatch.setattr(SideBySide, "read_ids", broken)
+    monkeypatch.setattr(SideBySide, "read_segments", broken)
     with Library(tmp_path / "library") as library:
         reports = list(ingest_paths([corpus], library, model, at_once=2))
         assert [r.outcome for r in reports] == ["failed", "failed"]

@@ -74,7 +74,7 @@ def test_reading_in_the_light_of_a_memory_changes_no_vector_yet(exact):
     assert not exact.model.associative.value.any()  # W_v is zero
     memory = exact.model.empty_memory()
     for text in REFERENCE:
-        vector, memory = exact.read(text, memory)
+        (vector,), memory = exact.read(text, memory)
         assert np.abs(vector - exact.vector(text)).max() < 1e-5
     assert int(memory.segments_read[0]) == len(REFERENCE)
     assert memory.normalizer.any() and not memory.associations.any()

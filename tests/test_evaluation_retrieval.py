@@ -115,10 +115,10 @@ def test_cosines_are_those_that_the_app_computes(words):
         memory = model.empty_memory()
         vectors = []
         for n, passage in enumerate(document):
-            vector, _ = app.read(passage.text, model.empty_memory())
+            (vector,), _ = app.read(passage.text, model.empty_memory())
             for q in range(9):
                 alone[q, 3 * number + n] = float(plain[q] @ vector)
-            vector, memory = app.read(passage.text, memory)
+            (vector,), memory = app.read(passage.text, memory)
             vectors.append(vector)
         for q, question in enumerate(found.questions):
             asked = app.vector(question, memory)

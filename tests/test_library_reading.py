@@ -193,6 +193,36 @@ def test_a_ready_version_is_found_before_one_that_is_read_again(library):
     assert library.find_version(ready.sha256, "model").id == ready.id
 
 
+def test_the_vectors_of_sentences_are_kept_with_their_passage_and_inherited(library):
+    sentences, vectors = ["One. Two.", "Three."], np.arange(8, dtype=np.float16).reshape(2, 4)
+    version, claim = begin(library, "a.txt", sentences)
+    parse(library, version, claim, sentences)
+    first, second = passages_from(sentences)
+    for wrong in (vectors[0], vectors[:, :3], vectors.astype(np.float32)):
+        bad = replace(first, sentences=wrong)
+        with pytest.raises(LibraryError, match="sentence vectors of passage 0"):
+            library.checkpoint(version.id, claim, [bad], memory(sentences, 1), None)
+    parts = [replace(first, sentences=vectors), second]
+    library.checkpoint(version.id, claim, parts, memory(sentences, 2), None)
+    library.finish(version.id, claim)
+
+    def kept() -> dict[int, np.ndarray]:
+        ids = [passage.id for passage in library.passages(version.document_id)]
+        assert set(library.sentence_vectors(ids)) <= {ids[0]}
+        return library.sentence_vectors(ids)
+
+    (found,) = kept().values()
+    assert np.array_equal(found, vectors)
+    longer = [*sentences, "Four."]
+    newer, claim = begin(library, "a.txt", longer)
+    parse(library, newer, claim, longer)
+    assert library.inherit(newer.id, claim, version.id, 2) == 2
+    step(library, newer, claim, longer, 3)
+    library.finish(newer.id, claim)
+    (found,) = kept().values()
+    assert np.array_equal(found, vectors)
+
+
 def test_a_version_read_again_replaces_the_damaged_one(library):
     old = read(library, "/a", OLD)
     new = read(library, "/a", OLD, again=True)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from armt_core.document_model import TILE, open_model
+from armt_core.document_model import TILE, Segment, open_model
 from armt_core.model import ArmtModel
 from armt_core.packing import PackedLinear, can_pack, pack_linears
 from armt_core.pooling import mean_pool
@@ -72,8 +72,9 @@ def test_padding_to_whole_tiles_changes_neither_vector_nor_memory():
         with torch.inference_mode():
             reading = read_sequential(reader.model, ids[:, None], memory=memory)
             memory, plain = reading.memory, mean_pool(reading.hidden[:, 0])
-        vector, padded = reader.read_ids([ids], padded)
-        assert np.allclose(vector, plain, atol=1e-5)
+        whole = Segment(ids, torch.ones_like(ids).bool())
+        (vectors,), padded = reader.read_segments([whole], padded)
+        assert np.allclose(vectors, plain, atol=1e-5)
     assert torch.allclose(padded.associations, memory.associations, atol=1e-4, rtol=1e-4)
     assert memory.associations.abs().max() > 0.1
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from app.answering import Answerer
-from app.searching import Searcher, fuse
+from app.searching import SENTENCE_SHARE, Searcher, fuse
 from armt_core.errors import UsageError
 from ingest.pipeline import ingest_paths
+from ingest.sentences import sentence_spans
 from storage.library import Library
 from tests.fakes import CALIBRATION
 
@@ -48,11 +49,14 @@ def test_vectors_find_what_is_meant_without_a_common_word(answerer):
     assert [p.score for p in found] == sorted((p.score for p in found), reverse=True)
 
 
-def test_vector_scores_are_cosines_with_the_question(answerer, pets, reader):
-    query = reader.vector("feline pets")
-    for passage in answerer.search("feline pets", method="vectors"):
-        own = reader.vector(passage.text)
-        assert passage.score == pytest.approx(float(own @ query), abs=2e-3)
+def test_vector_scores_are_cosines_of_passage_and_best_sentence(answerer, pets, reader):
+    query, empty = reader.vector("feline pets"), reader.model.empty_memory()
+    found = answerer.search("feline pets", method="vectors")
+    for passage in found:
+        vectors, _ = reader.read(passage.text, empty, sentence_spans(passage.text))
+        own, *sentences = (vectors @ query).tolist()
+        expected = (1 - SENTENCE_SHARE) * own + SENTENCE_SHARE * max(sentences)
+        assert passage.score == pytest.approx(expected, abs=2e-3)
         page = pets.page(passage.document_id, passage.page).text
         assert page[passage.start : passage.end] == passage.text
 
@@ -98,21 +102,34 @@ def test_k_the_named_document_and_the_page_limit_what_is_found(answerer):
     assert {(p.title, p.page) for p in late} >= {("second", 1), ("first", 2)}
 
 
-def test_the_emptied_memory_uses_vectors_of_the_passages_alone_and_keeps_them(
-    answerer, pets, reader
-):
+def test_an_emptied_memory_uses_vectors_of_the_passages_alone_and_keeps_them(tmp_path, remembering):
+    """Of a model whose vectors say what was read before."""
+    (tmp_path / "second.txt").write_text(SECOND, encoding="utf-8")
+    with Library(tmp_path / "library") as library:
+        list(ingest_paths([tmp_path / "second.txt"], library, remembering))
+        (document,) = library.documents()
+        before = library.missing_plain(document.id)
+        Answerer(library, remembering, CALIBRATION).search("kittens", memory="empty")
+        assert library.missing_plain(document.id) == []
+        ids, plain = library.vectors(document.id, "plain")
+        empty = remembering.model.empty_memory()
+        for number, vector in zip(ids, plain, strict=True):
+            (alone,), _ = remembering.read(library.passage(int(number)).text, empty)
+            assert np.array_equal(vector, alone.astype(np.float16))
+        assert {p.id for p in before} == set(ids.tolist())
+
+
+def test_where_vectors_do_not_read_memory_an_emptied_one_computes_none_anew(pets, answerer):
     document = pets.document("second")
-    before = pets.missing_plain(document.id)
-    answerer.search("kittens", documents=["second"], memory="empty")
-    assert pets.missing_plain(document.id) == []
-    ids, plain = pets.vectors(document.id, "plain")
-    for number, vector in zip(ids, plain, strict=True):
-        alone, _ = reader.read(pets.passage(int(number)).text, reader.model.empty_memory())
-        assert np.array_equal(vector, alone.astype(np.float16))
-    assert {p.id for p in before} <= set(ids.tolist())
+    found = {
+        memory: answerer.search("kittens", documents=["second"], memory=memory, method="vectors")
+        for memory in ("final", "empty")
+    }
+    assert found["final"] == found["empty"]
+    assert len(pets.missing_plain(document.id)) == 2
 
 
-def test_more_documents_than_may_be_opened_are_narrowed_by_words_and_vectors(tmp_path, reader):
+def test_more_documents_than_may_be_opened_are_narrowed_by_words_and_vectors(tmp_path, remembering):
     subjects = [
         "owls",
         "kites",
@@ -128,8 +145,8 @@ def test_more_documents_than_may_be_opened_are_narrowed_by_words_and_vectors(tmp
     for word in subjects:
         (tmp_path / f"{word}.txt").write_text(f"A shelf full of {word}.", encoding="utf-8")
     with Library(tmp_path / "library") as library:
-        list(ingest_paths([tmp_path / f"{word}.txt" for word in subjects], library, reader))
-        searcher = Searcher(library, reader)
+        list(ingest_paths([tmp_path / f"{word}.txt" for word in subjects], library, remembering))
+        searcher = Searcher(library, remembering)
         for memory in ("final", "empty"):
             scopes = searcher.scopes("owls, hats and birds of the night", memory=memory)
             chosen = [scope.document.title for scope in scopes]

@@ -13,7 +13,14 @@ from tests.fakes import random_ids, tiny_model
 from training.dual import Projections, Writes
 from training.objectives.addresses import address_loss
 from training.rows import Answers
-from training.traced import Text, ask_traced, read_on, read_traced, texts
+from training.traced import (
+    Text,
+    ask_traced,
+    read_documents_traced,
+    read_on,
+    read_traced,
+    texts,
+)
 from training.worlds import Asked
 
 B, S, T = 2, 4, 9
@@ -71,6 +78,8 @@ def test_reading_is_that_of_the_model_in_one_go_in_two_and_without_gradients():
     same(whole, expected)
     first, _ = read_traced(model, parts[:2])
     same(read_traced(model, parts[2:], first)[0], expected)
+    ids, mask = (t.transpose(0, 1) for t in segments())
+    same(read_documents_traced(model, ids, mask), expected)
     with torch.no_grad():
         same(read_on(model, parts), expected)
     assert trace.keys.shape[:3] == (model.config.num_hidden_layers, B, S)
@@ -131,7 +140,9 @@ def test_keys_that_overlap_with_nothing_are_strays():
     _, trace = read_traced(model, found(model))
     asked = answers()
     *_, without = ask_traced(model, asked, model.empty_memory(B))
-    assert float(without.detach()) == pytest.approx(1.0)  # nothing is written: no query overlaps with it
+    assert float(without.detach()) == pytest.approx(
+        1.0
+    )  # nothing is written: no query overlaps with it
     assert 0 <= float(trace.strays.detach()) < 1
 
 

@@ -123,6 +123,14 @@ def read_traced(
     return state, Trace(torch.stack(keys, dim=2), torch.stack(strays).mean())
 
 
+def read_documents_traced(model: ArmtModel, ids: Tensor, mask: Tensor) -> MemoryState:
+    """The memory of B documents, with gradients into what writes it. ids, mask: (B, S, T)."""
+    B, S, _ = ids.shape
+    rows = texts(model, ids.transpose(0, 1).flatten(0, 1), mask.transpose(0, 1).flatten(0, 1))
+    segments = [Text.together(rows[s * B : (s + 1) * B]) for s in range(S)]
+    return read_traced(model, segments)[0]
+
+
 @torch.no_grad()
 def read_on(
     model: ArmtModel, segments: Iterable[Text], memory: MemoryState | None = None

@@ -150,6 +150,8 @@ def _optimizer(model: ArmtModel, recipe: Recipe) -> torch.optim.Optimizer:
             {"params": weights, "lr": rate, "highest": rate, "weight_decay": decay}
             for (rate, decay), weights in groups.items()
         ],
+        # The gradients of a memory have rare peaks; 0.999 remembers them for too long.
+        betas=(0.9, 0.98),
         fused=True,
     )
 

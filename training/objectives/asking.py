@@ -26,6 +26,7 @@ from training.data.exchanged import exchanged
 from training.depth import read_to_learn
 from training.objectives.base import Learned, Objective
 from training.rows import Answers, Words, alike, beside
+from training.traced import read_documents_traced
 
 #: Tokens of rows that go through the model together; more would only be slower on a CPU.
 _TOGETHER = 2048
@@ -91,15 +92,21 @@ class Asking(Objective):
         vectors: Tensor | None = None  # (P, D), of all passages, as in `segments`
         if not empty:
             ids, mask = (t.to(device) for t in pad_segments(segments, self.words.pad))
-            read, memory = read_to_learn(model, ids, mask, size.depth, size.recompute)
-            pooled = [mean_pool(h, mask[:, s]) for s, h in enumerate(read)]
-            vectors = torch.stack(pooled, dim=1)[mask.any(-1)]
+            if model.config.memory_tokens == "apart" and not size.ranks:
+                memory = read_documents_traced(model, ids, mask)
+            else:
+                read, memory = read_to_learn(model, ids, mask, size.depth, size.recompute)
+                pooled = [mean_pool(h, mask[:, s]) for s, h in enumerate(read)]
+                vectors = torch.stack(pooled, dim=1)[mask.any(-1)]
         elif size.ranks:  # each passage by itself
             vectors = self._alone(model, [row for document in segments for row in document])
 
-        spans, figures = self._spans(model, put, documents, memory, draw)
-        loss = size.spans * spans
-        figures["spans"] = float(spans.detach())
+        loss = torch.zeros((), device=device)
+        figures: dict[str, float] = {}
+        if size.spans:
+            spans, figures = self._spans(model, put, documents, memory, draw)
+            loss = size.spans * spans
+            figures["spans"] = float(spans.detach())
         if size.says or size.ranks:
             hidden, answers = self._ask(model, put, documents, memory)
         if size.says:
