@@ -52,7 +52,7 @@ class Answerer:
         self._reads = model.reads_spans and reader is not None
         self._calibration = reader if self._reads and reader else calibrations.sentences
         self._memory_calibration = calibrations.memory
-        self._searcher = Searcher(library, model)
+        self._searcher = Searcher(library, model, "sentence-vectors" not in self._without)
         self._lock = Lock()  # one forward pass at a time: two would only slow each other
 
     @classmethod

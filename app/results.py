@@ -7,10 +7,11 @@ Memory = Literal["final", "empty"]
 Source = Literal["passage", "memory", "none"]
 
 #: What can be left out of answering, to see what it adds. "reader": the answer is a whole
-#: sentence, chosen by words and vectors. "memory-vectors": passages are ranked by vectors read
-#: without memory. "memory-answer": nothing is answered from memory alone. "threshold": the best
-#: answer is given however weak it is.
-Part = Literal["reader", "memory-vectors", "memory-answer", "threshold"]
+#: sentence, chosen by words and vectors. "sentence-vectors": passages are ranked by their own
+#: vectors alone. "memory-vectors": passages are ranked by vectors read without memory.
+#: "memory-answer": nothing is answered from memory alone. "threshold": the best answer is given
+#: however weak it is.
+Part = Literal["reader", "sentence-vectors", "memory-vectors", "memory-answer", "threshold"]
 
 
 @dataclass(frozen=True)

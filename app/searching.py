@@ -54,8 +54,11 @@ class Scored:
 class Searcher:
     """Searches the ready documents of a library."""
 
-    def __init__(self, library: Library, model: DocumentModel) -> None:
-        self._library, self._model = library, model
+    def __init__(self, library: Library, model: DocumentModel, sentences: bool = True) -> None:
+        """sentences: passages are ranked by their best sentence too, where the vectors of text do
+        not depend on the memory (there would have to be two kinds of these)."""
+        self.library, self._model = library, model
+        self._sentences = sentences and not model.vectors_read_memory
         self.memories = Memories(library, model)
 
     def scopes(
@@ -83,7 +86,7 @@ class Searcher:
         if memory not in ("final", "empty"):
             raise UsageError(f'memory must be "final" or "empty", not {memory!r}.')
         if documents is not None:
-            chosen = list({d.id: d for d in map(self._library.document, documents)}.values())
+            chosen = list({d.id: d for d in map(self.library.document, documents)}.values())
             for document in chosen:
                 if document.state != "ready":
                     raise LibraryError(
@@ -95,7 +98,7 @@ class Searcher:
             if len(chosen) > DOCUMENTS:
                 raise UsageError(f"At most {DOCUMENTS} documents at a time, not {len(chosen)}.")
             return [self._scope(d, as_of_page, memory) for d in chosen]
-        ready = [d for d in self._library.documents() if d.state == "ready"]
+        ready = [d for d in self.library.documents() if d.state == "ready"]
         if not ready:
             raise EmptyLibrary(
                 "The library has no document to ask. Add some with: python -m ingest PATH"
@@ -133,7 +136,7 @@ class Searcher:
         else:
             scores = fuse(words, cosines)
         best = sorted(scores.items(), key=lambda item: (-item[1], item[0]))[:k]
-        passages = self._library.passages_by_id([number for number, _ in best])
+        passages = self.library.passages_by_id([number for number, _ in best])
         return [
             (passage, Scored(passage.id, score, cosines.get(passage.id, 0.0)))
             for passage, (_, score) in zip(passages, best, strict=True)
@@ -161,13 +164,13 @@ class Searcher:
         """Computes the vectors of the passages alone where they are missing, and keeps them."""
         if not self._model.vectors_read_memory:
             return  # those that reading has left are the same
-        missing = self._library.missing_plain(document.id)
+        missing = self.library.missing_plain(document.id)
         if missing:
             empty = self._model.model.empty_memory()
             # `read`, not `vector`: the memory tokens are there in both readings, so that a
             # memory that changes nothing gives the same bits.
             vectors = np.stack([self._model.read(p.text, empty)[0][0] for p in missing])
-            self._library.set_plain_vectors(
+            self.library.set_plain_vectors(
                 document.id, [p.id for p in missing], vectors.astype(np.float16)
             )
 
@@ -188,10 +191,10 @@ class Searcher:
         plain = self._model.vector(question)
         best: dict[str, float] = {}
         ids = [d.id for d in ready]
-        found = self._library.search_words(question, POOL, ids, upto_page)
+        found = self.library.search_words(question, POOL, ids, upto_page)
         if found:
             top = found[0][1]
-            passages = self._library.passages_by_id([number for number, _ in found])
+            passages = self.library.passages_by_id([number for number, _ in found])
             for passage, (_, score) in zip(passages, found, strict=True):
                 key = passage.document_id
                 best[key] = max(best.get(key, 0.0), WORDS_SHARE * score / top)
@@ -201,7 +204,7 @@ class Searcher:
             if memory == "empty":
                 self._fill_plain(document)
             kind = self._kind(memory == "empty")
-            _, vectors = self._library.vectors(document.id, kind, upto_page)
+            _, vectors = self.library.vectors(document.id, kind, upto_page)
             if len(vectors):
                 cosine = float((vectors.astype(np.float32) @ plain).max())
                 best[document.id] = best.get(document.id, 0.0) + (1 - WORDS_SHARE) * cosine
@@ -211,7 +214,7 @@ class Searcher:
         found: dict[int, float] = {}
         for page in {scope.upto_page for scope in scopes}:
             ids = [scope.document.id for scope in scopes if scope.upto_page == page]
-            found.update(self._library.search_words(question, POOL, ids, page))
+            found.update(self.library.search_words(question, POOL, ids, page))
         return found
 
     def _cosines(
@@ -224,15 +227,15 @@ class Searcher:
             if scope.document.unknown_ratio > MOST_UNKNOWN:
                 continue  # its vectors are those of unknown tokens; words still find it
             kind = self._kind(int(scope.memory.segments_read[0]) == 0)
-            ids, vectors = self._library.vectors(scope.document.id, kind, scope.upto_page)
+            ids, vectors = self.library.vectors(scope.document.id, kind, scope.upto_page)
             if not len(ids):
                 continue
             query = self._model.vector(question, scope.memory)
             cosines = dict(zip(ids.tolist(), _products(vectors, query), strict=True))
-            if not self._model.vectors_read_memory:  # else there would be two kinds of these too
+            if self._sentences:
                 near = sorted(cosines, key=lambda number: -cosines[number])[:POOL]
                 close = list({*near, *(number for number in words if number in cosines)})
-                for number, sentences in self._library.sentence_vectors(close).items():
+                for number, sentences in self.library.sentence_vectors(close).items():
                     best = max(_products(sentences, query), default=cosines[number])
                     cosines[number] += SENTENCE_SHARE * (best - cosines[number])
             found |= cosines

@@ -29,6 +29,7 @@ from training.evaluation.metrics import auroc, calibration_error, exact_match, f
 WAYS: dict[str, tuple[tuple[Part, ...], Memory]] = {
     "as it ships": ((), "final"),
     "memory emptied": ((), "empty"),
+    "without vectors of sentences": (("sentence-vectors",), "final"),
     "vectors without memory": (("memory-vectors",), "final"),
     "without the reader: whole sentences": (("reader",), "final"),
     "without the threshold": (("threshold",), "final"),

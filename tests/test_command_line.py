@@ -111,6 +111,11 @@ def test_parts_are_left_out_by_name_and_others_are_wrong_usage(run):
         "ask", "What is the capital of Mongolia?", "--json", "--without", "threshold"
     )
     assert code == 0 and json.loads(out)["found"]
+    _, whole, _ = run("search", QUESTION, "--json", "--method", "vectors")
+    _, less, _ = run(
+        "search", QUESTION, "--json", "--method", "vectors", "--without", "sentence-vectors"
+    )
+    assert json.loads(whole) != json.loads(less)
     code, out, err = run("search", QUESTION, "--json", "--without", "memory-vectors")
     assert code == 2 and "do not depend on its memory" in out + err
     with pytest.raises(SystemExit) as wrong:

@@ -59,6 +59,10 @@ def test_vector_scores_are_cosines_of_passage_and_best_sentence(answerer, pets, 
         assert passage.score == pytest.approx(expected, abs=2e-3)
         page = pets.page(passage.document_id, passage.page).text
         assert page[passage.start : passage.end] == passage.text
+    plain = Answerer(pets, reader, CALIBRATION, ["sentence-vectors"])
+    for passage in plain.search("feline pets", method="vectors"):
+        own = reader.vector(passage.text)
+        assert passage.score == pytest.approx(float(own @ query), abs=2e-3)
 
 
 def test_hybrid_is_the_fusion_of_both(answerer, pets, reader):

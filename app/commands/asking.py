@@ -45,7 +45,7 @@ def add_commands(commands: "argparse._SubParsersAction[Any]", common: Any) -> No
         "-k", type=int, default=10, metavar="N", help="passages to list (default: 10)"
     )
     search.add_argument("--method", choices=("hybrid", "words", "vectors"), default="hybrid")
-    _without_option(search, ("memory-vectors",))
+    _without_option(search, ("sentence-vectors", "memory-vectors"))
     search.set_defaults(run=run_search)
 
 

@@ -171,8 +171,8 @@ def tell(
     words: Words, facts: Sequence[str], texts: Texts, segments: int, most: int, draw: random.Random
 ) -> Told:
     """Facts in their order in S segments of at most `most` tokens, at random places among
-    sentences of a book. Segments without a fact are left to the caller; a single one has any
-    share of filler. Raises ValueError for facts that do not fit."""
+    sentences of a book. Segments without a fact are left to the caller. Raises ValueError for
+    facts that do not fit."""
     tokens = words.encode(facts)
     own = _shared_out([len(t) for t in tokens], segments, most, draw)
     story = Told()
@@ -180,7 +180,7 @@ def tell(
         if not numbers:
             continue
         room = most - sum(len(tokens[i]) for i in numbers)
-        filler = _sentences(texts, room if segments > 1 else draw.randint(0, room), draw)
+        filler = _sentences(texts, room, draw)
         between = sorted(draw.randint(0, len(filler)) for _ in numbers)
         row: list[int] = []
         for number, sentence in enumerate([*filler, []]):
