@@ -31,7 +31,7 @@ from training.objectives.babilong import Babilong, Lengths, hide, tell
 from training.objectives.recall import Recall, RecallSettings, whole_words
 from training.recipe import Recipe, RecipeError, Stage, load_recipe
 from training.rows import Answers, Words, alike, pack
-from training.run import begin_roles
+from training.run import begin_roles, open_start
 from training.text import Texts
 from training.trainer import train
 from training.worlds import Asked
@@ -166,6 +166,24 @@ def test_a_role_can_begin_as_another_or_near_it_where_its_rank_is_lower(words):
     for impossible in ({"reader": "memory"}, {"answer": "other"}, {"other": "answer"}):
         with pytest.raises(RecipeError, match="cannot begin as"):
             begin_roles(model, impossible)
+
+
+def test_deltas_of_a_higher_rank_are_brought_down(words, tmp_path):
+    model = tiny_model(memory_tokens="apart", deltas={"answer": 3, "reader": 1}, reads_spans=True)
+    with torch.no_grad():
+        for weight in model.deltas.parameters():
+            weight.normal_()
+    model.save_pretrained(tmp_path)
+    words.tokenizer.save_pretrained(tmp_path)
+    lower, _ = open_start(tmp_path, {"answer": 2, "memory": 4, "reader": 5})
+    assert lower.config.deltas == {"answer": 2, "memory": 4, "reader": 1}
+    ours, theirs = (m.deltas["answer"][0].query for m in (lower, model))
+    gap = (ours.outward @ ours.inward - theirs.outward @ theirs.inward).norm()
+    least = torch.linalg.svdvals(theirs.outward @ theirs.inward)[2]
+    torch.testing.assert_close(gap, least, rtol=1e-3, atol=1e-4)
+    for name, weight in lower.named_parameters():
+        if not name.startswith(("deltas.answer", "deltas.memory")):
+            assert torch.equal(weight, model.get_parameter(name)), name
 
 
 def test_facts_are_hidden_in_order_and_filler_fills_the_segments(words, texts):

@@ -1,5 +1,6 @@
 """From a recipe and a data folder to a trained model: what `python -m training train` does."""
 
+import copy
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -55,7 +56,8 @@ T = TypeVar("T")
 def open_start(start: Path, deltas: Mapping[str, int] | None = None) -> tuple[ArmtModel, Words]:
     """The float32 weights of a model folder or of a training, and its vocabulary.
 
-    deltas: the rank of roles' deltas that begin fresh where the model has none for that role.
+    deltas: the rank of roles' deltas. Those of a role that the model has none for begin fresh; of
+    higher ranks the nearest of this rank are taken.
     """
     trained = not (start / "config.json").is_file()
     folder = start / _MODEL if trained else start
@@ -72,7 +74,28 @@ def open_start(start: Path, deltas: Mapping[str, int] | None = None) -> tuple[Ar
     else:
         model = ArmtModel(config)
         model.load_state_dict({**model.state_dict(), **state["model"]})
+    model = _of_ranks(model, deltas or {})
     return model, Words.of(AutoTokenizer.from_pretrained(folder, local_files_only=True))
+
+
+def _of_ranks(model: ArmtModel, deltas: Mapping[str, int]) -> ArmtModel:
+    """The model with the deltas of these roles at these ranks or, if they are lower, its own."""
+    lower = {
+        role: min(rank, deltas.get(str(role), rank)) for role, rank in model.config.deltas.items()
+    }
+    if lower == model.config.deltas:
+        return model
+    config = copy.deepcopy(model.config)
+    config.deltas = lower
+    smaller = ArmtModel(config)
+    less = [role for role in lower if lower[role] < model.config.deltas[role]]
+    changed = tuple(f"deltas.{role}." for role in less)
+    kept = {k: v for k, v in model.state_dict().items() if not k.startswith(changed)}
+    smaller.load_state_dict({**smaller.state_dict(), **kept})
+    for role in less:
+        for part, of in zip(_low_ranks(smaller, role), _low_ranks(model, role), strict=True):
+            part.begin_near(of)
+    return smaller
 
 
 def begin_roles(model: ArmtModel, begin_as: Mapping[str, str]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from armt_core.document_model import faster_dtype
 from armt_core.model import ArmtModel
 from training.data import files
 from training.data.articles import Article, articles_of
@@ -51,6 +52,9 @@ def evaluate(
     a length, and documents for recall; questions: of each kind for the spans; original: as in
     `retrieval`. Rows are plain dictionaries."""
     model.eval()
+    dtype = faster_dtype(model)  # as the app opens it
+    model.backbone.to(dtype)
+    model.deltas.to(dtype)
     if original is not None:
         original[0].eval()
 
