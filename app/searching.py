@@ -27,7 +27,8 @@ Method = Literal["hybrid", "words", "vectors"]
 DOCUMENTS = 8
 #: Passages that each of words and vectors bring to the fusion.
 POOL = 200
-#: Share of the words in a fused score; the rest is the vectors'. From benchmarks/retrieval.py.
+#: Share of the words in a fused score; the rest is the vectors'. Both shares are checked by
+#: `python -m training evaluate --only retrieval`.
 WORDS_SHARE = 0.3
 #: Share of a passage's best sentence in its cosine; the rest is that of the whole passage.
 SENTENCE_SHARE = 0.7

@@ -20,11 +20,12 @@ from pathlib import Path
 from app.answering import Answerer
 from app.results import Memory, Part
 from app.support import load_calibration
-from benchmarks.articles import ArticleQuestion, ingest_articles, kept_apart
+from benchmarks.articles import ArticleQuestion, kept_apart
 from benchmarks.results import print_table, write_result
 from ingest.settings import DEFAULT_MODEL, open_reader
 from storage.library import Library
 from training.evaluation.metrics import auroc, calibration_error, exact_match, f1, with_interval
+from training.evaluation.retrieval import ingest_paragraphs
 
 WAYS: dict[str, tuple[tuple[Part, ...], Memory]] = {
     "as it ships": ((), "final"),
@@ -68,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     model, calibrations = open_reader(options.model), load_calibration(options.model)
     rows = []
     with tempfile.TemporaryDirectory() as folder, Library(Path(folder, "library")) as library:
-        ids = ingest_articles(articles, Path(folder), library, model)
+        ids = ingest_paragraphs(articles, Path(folder), library, model)
         for way in options.only:
             without, memory = WAYS[way]
             if "memory-vectors" in without and not model.vectors_read_memory:

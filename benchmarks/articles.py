@@ -7,9 +7,6 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-from armt_core.document_model import DocumentModel
-from ingest.pipeline import ingest_paths
-from storage.library import Library
 from training.data.splits import split_of
 
 
@@ -55,16 +52,3 @@ def load_articles(path: Path) -> tuple[dict[str, list[str]], list[ArticleQuestio
             answers = tuple(answer["text"] for answer in row["answers"])
             questions.append(ArticleQuestion(row["question"], *places[context], answers))
     return articles, questions
-
-
-def ingest_articles(
-    articles: dict[str, list[str]], folder: Path, library: Library, model: DocumentModel
-) -> dict[str, str]:
-    """Reads the articles into the library; their document ids by title."""
-    texts = folder / "texts"
-    texts.mkdir()
-    for title, paragraphs in articles.items():
-        (texts / f"{title}.txt").write_text("\f".join(paragraphs), encoding="utf-8")
-    for report in ingest_paths([texts], library, model, keep_originals=False):
-        assert report.outcome == "added", report
-    return {document.title: document.id for document in library.documents()}

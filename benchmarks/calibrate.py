@@ -33,7 +33,7 @@ from app.evidence import Evidence
 from app.results import Part
 from app.support import FEATURES, Calibration, Calibrations
 from armt_core.document_model import DocumentModel
-from benchmarks.articles import ingest_articles, kept_apart
+from benchmarks.articles import kept_apart
 from benchmarks.fitting import logistic, matrix, minimum
 from benchmarks.memory_answers import memory_calibration
 from benchmarks.results import ROOT, print_table, write_result
@@ -41,6 +41,7 @@ from ingest.pipeline import ingest_paths
 from ingest.settings import DEFAULT_MODEL, open_reader
 from storage.library import Library
 from training.evaluation.metrics import auroc, calibration_error
+from training.evaluation.retrieval import ingest_paragraphs
 
 CORPUS = ROOT / "examples" / "corpus"
 PARTS = 5
@@ -143,7 +144,7 @@ def _articles(
 ) -> list[Judge]:
     """Questions about articles that were kept apart from training, one in four unanswerable."""
     articles, asked = kept_apart(data / "qa" / "squad-articles.jsonl.gz", calibrates=True)
-    ids = ingest_articles(articles, folder, library, model)
+    ids = ingest_paragraphs(articles, folder, library, model)
     chosen = [q for q in asked if q.answers][: most * 3 // 4]
     chosen += [q for q in asked if not q.answers][: most // 4]
     random.Random(1).shuffle(chosen)

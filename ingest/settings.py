@@ -4,7 +4,8 @@ from pathlib import Path
 
 from transformers.utils import logging as transformers_logging
 
-from armt_core.document_model import DocumentModel, open_model
+from armt_core.document_model import DocumentModel
+from armt_core.opening import open_model
 
 #: Goes up when the same file would give other passages; a memory made before is then
 #: another model's memory.

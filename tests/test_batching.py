@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from armt_core.document_model import DocumentModel, open_model
+from armt_core.document_model import DocumentModel
 from armt_core.errors import ModelError
+from armt_core.opening import open_model
 from armt_core.snapshot import load_snapshot
 from ingest.batching import SideBySide, documents_at_once
 from ingest.pipeline import ingest_paths

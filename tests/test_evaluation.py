@@ -17,7 +17,7 @@ from torch.nn.functional import one_hot
 from transformers import AutoTokenizer
 
 from armt_core import ArmtModel
-from armt_core.document_model import open_model
+from armt_core.opening import open_model
 from ingest.settings import DEFAULT_MODEL
 from tests.test_training import PROSE, objective, recipe, small_model
 from training.__main__ import TABLES, main
@@ -201,9 +201,6 @@ def data(tmp_path_factory) -> Path:
 
 def test_a_training_is_evaluated_exported_and_opened_by_the_app(data, words, tmp_path, capsys):
     model = small_model(words)
-    start = tmp_path / "start"
-    model.save_pretrained(start)
-    words.tokenizer.save_pretrained(start)
     texts = Texts([PROSE.format("old", "Ostend") * 200], words)
     made = {"babilong": objective("babilong", words, texts)}
     run = tmp_path / "run"
@@ -214,11 +211,11 @@ def test_a_training_is_evaluated_exported_and_opened_by_the_app(data, words, tmp
     result = tmp_path / "tables.json"
     few = ["--tasks", "1", "--segments", "1", "3", "-n", "3", "--questions", "5"]
     told = ["evaluate", str(run), "--data", str(data), "--output", str(result), *few]
-    assert main([*told, "--original", str(start)]) == 0
+    assert main(told) == 0
     printed = capsys.readouterr().out
     assert "| qa1 | 3 | 3 |" in printed and "| final | 1 + 1 |" in printed
     assert "| 64 | 15% | 3 |" in printed
-    assert "| across | vectors | of the original model | all | 1 | 100.0% (" in printed
+    assert "| across | final | vectors of whole passages | all | 1 | 100.0% (" in printed
     tables = json.loads(result.read_text())
     assert [(r["segments"], r["constant"]) for r in tables["babilong"]] == [(1, 1.0), (3, 1.0)]
     assert {(r["documents"], r["ago"]) for r in tables["recall"]} == {(3, 1), (3, 8), (3, 64)}
@@ -226,7 +223,7 @@ def test_a_training_is_evaluated_exported_and_opened_by_the_app(data, words, tmp
     again = json.loads(result.read_text())
     assert again["spans"] == tables["spans"]
     assert set(again) == {"machine", "date", "commit", "spans", "retrieval"}
-    assert again["retrieval"] == [r for r in tables["retrieval"] if r["vectors"] != "original"]
+    assert again["retrieval"] == tables["retrieval"]
 
     assert main(["export", str(run), str(tmp_path / "out"), "--answers-from-memory"]) == 0
     opened = open_model(tmp_path / "out", dtype=torch.float32)

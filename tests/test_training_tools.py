@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer, BertConfig, BertModel
 
-from armt_core.document_model import open_model
+from armt_core.opening import open_model
 from tests.fakes import tiny_model
 from training.__main__ import main
 

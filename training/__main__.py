@@ -58,9 +58,6 @@ def main(arguments: list[str] | None = None) -> int:
     )
     evaluate.add_argument("--questions", type=int, default=500, help="of each kind, for spans")
     evaluate.add_argument(
-        "--original", type=Path, metavar="FOLDER", help="model folder to compare retrieval with"
-    )
-    evaluate.add_argument(
         "--only",
         nargs="+",
         choices=TABLES,
@@ -116,7 +113,6 @@ def main(arguments: list[str] | None = None) -> int:
             from training.stamp import stamp
 
             model, words = open_start(options.model)
-            original = open_start(options.original) if options.original else None
             tables = tables_of(
                 model,
                 words,
@@ -125,7 +121,6 @@ def main(arguments: list[str] | None = None) -> int:
                 options.segments,
                 options.n,
                 options.questions,
-                original,
                 options.only,
             )
             text = json.dumps({**stamp(), **tables}, indent=2)

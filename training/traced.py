@@ -16,6 +16,7 @@ from torch.nn import functional
 from armt_core.adapters import Context, Seen
 from armt_core.apart import placed, sees
 from armt_core.associative import dpfp
+from armt_core.errors import ModelError
 from armt_core.masks import attention_bias, positions
 from armt_core.memory import MemoryState
 from armt_core.model import ArmtModel
@@ -61,7 +62,12 @@ class Text:
 
 @torch.no_grad()
 def texts(model: ArmtModel, ids: Tensor, mask: Tensor) -> list[Text]:
-    """Each of N segments as memory tokens find it. ids, mask: (N, T)."""
+    """Each of N segments as memory tokens find it. ids, mask: (N, T). Raises ModelError for a
+    model whose text reads the memory."""
+    if model.config.memory_tokens != "apart":
+        raise ModelError(
+            'Only text beside memory tokens that are "apart" is read without a memory.'
+        )
     found = []
     for at in range(0, len(ids), _TOGETHER):
         part, seen = slice(at, at + _TOGETHER), []

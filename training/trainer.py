@@ -16,8 +16,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from armt_core.document_model import faster_dtype
 from armt_core.model import ArmtModel
+from armt_core.opening import faster_dtype
 from training import checkpoints
 from training.objectives.base import Learned, Objective
 from training.recipe import Recipe, RecipeError, Stage

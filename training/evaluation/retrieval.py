@@ -1,192 +1,124 @@
 """Which passage a question leads to, on articles that were kept apart from training.
 
-Axes: Q questions, P passages of all articles in turn, D width.
+The articles are put into a library and searched as the app does.
 """
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from pathlib import Path
 from typing import ClassVar
 
-import torch
-from torch import Tensor
-
-from app.searching import WORDS_SHARE
-from armt_core.model import ArmtModel
+from app.results import Memory
+from app.searching import WORDS_SHARE, Searcher
+from armt_core.document_model import DocumentModel
+from ingest.pipeline import ingest_paths
 from storage.library import Library
-from training.data.articles import Article, Passage, passages_of
+from training.data.articles import Article
 from training.evaluation.metrics import with_interval
 from training.evaluation.ranking import Asked, Score, best_share, fused, recall_at
-from training.evaluation.vectors import ask_vectors, read_passages
-from training.evaluation.wordsearch import WordSearch
-from training.rows import Words
 
 
 @dataclass(frozen=True)
 class RetrievalRow:
     """One way of ranking. scope: "inside", among the passages of the question's article;
-    "across", among those of all articles. method: "words" (BM25), "vectors" (cosine) or "hybrid"
-    (both, as the app fuses them). vectors: "original", those of the model that ours started as;
-    "empty", ours with an emptied memory: question and passage each alone; "final", ours with the
-    memory: a passage read after all before it, the question with its article's final memory;
-    "" where there are none. share: of the words in the score. articles: "all", or "others" than
-    those on which a share was chosen. n: questions. first, five: the share of them with a passage
-    of their paragraph at the top, and among the best five (recall@1, recall@5)."""
+    "across", among those of all articles. memory: "final" or "empty"; the latter only where the
+    vectors of text depend on it. method: how it is ranked. articles: "all", or "others" than those
+    on which a share was chosen. n: questions. first, five: the share of them with a passage of
+    their paragraph at the top, and among the best five (recall@1, recall@5)."""
 
     scope: str
+    memory: str
     method: str
-    vectors: str
-    share: float
     articles: str
     n: int
     first: float
     five: float
 
-    columns: ClassVar = ("scope", "ranked by", "vectors", "articles", "n", "recall@1", "recall@5")
+    columns: ClassVar = ("scope", "memory", "ranked by", "articles", "n", "recall@1", "recall@5")
 
     def cells(self) -> tuple[str, ...]:
         """What stands under `columns`."""
-        how = f"hybrid, words {self.share:.2f}" if self.method == "hybrid" else self.method
         found = with_interval(self.first, self.n), with_interval(self.five, self.n)
-        return self.scope, how, _VECTORS[self.vectors], self.articles, str(self.n), *found
+        return self.scope, self.memory, self.method, self.articles, str(self.n), *found
 
 
-_VECTORS = {
-    "": "",
-    "original": "of the original model",
-    "empty": "with emptied memory",
-    "final": "with memory",
-}
+def retrieval(model: DocumentModel, articles: Sequence[Article]) -> list[RetrievalRow]:
+    """Every answerable question of the articles, ranked in every way.
 
-
-@dataclass(frozen=True)
-class Collection:
-    """Articles as passages, and what is asked of them: of each of Q questions its text, the
-    number of its article, and the numbers of the passages of its paragraph among all P."""
-
-    titles: list[str]
-    documents: list[list[Passage]]
-    questions: list[str]
-    article: list[int]
-    right: list[frozenset[int]]
-
-    @staticmethod
-    def of(articles: Sequence[Article], words: Words, most: int) -> "Collection":
-        """Passages of at most `most` tokens; questions that their paragraph answers."""
-        found = Collection([article.title for article in articles], [], [], [], [])
-        passages = 0
-        for number, article in enumerate(articles):
-            found.documents.append([])
-            split = passages_of(article.contexts, words.tokenizer, most)
-            for paragraph, questions in zip(split, article.questions, strict=True):
-                right = frozenset(range(passages, passages + len(paragraph)))
-                passages += len(paragraph)
-                found.documents[-1].extend(paragraph)
-                for question in questions:
-                    if question.answers:
-                        found.questions.append(question.question)
-                        found.article.append(number)
-                        found.right.append(right)
-        return found
-
-    def places(self) -> list[range]:
-        """The numbers of the passages of each article."""
-        ends = accumulate(map(len, self.documents), initial=0)
-        return [range(start, end) for start, end in pairwise(ends)]
-
-
-def retrieval(
-    model: ArmtModel,
-    words: Words,
-    articles: Sequence[Article],
-    original: tuple[ArmtModel, Words] | None = None,
-    share: float = WORDS_SHARE,
-) -> list[RetrievalRow]:
-    """Every answerable question of the articles, ranked in every way. original: the model that
-    ours started as and its vocabulary, to compare with. share: of the words, as shipped; the
-    best one is chosen on every second article besides, and reported on the others."""
-    found = Collection.of(articles, words, model.config.segment_tokens - 2)
-    kinds = {} if original is None else {"original": cosines_alone(*original, found)}
-    kinds["empty"] = cosines_alone(model, words, found)
-    kinds["final"] = cosines_with_memory(model, words, found)
+    The share of words in the fusion is that of the app; the best one is chosen on every second
+    article besides, and reported on the others.
+    """
+    memories: tuple[Memory, ...] = ("final", "empty") if model.vectors_read_memory else ("final",)
     rows = []
-    with tempfile.TemporaryDirectory() as folder, Library(folder) as library:
-        texts = [[passage.text for passage in document] for document in found.documents]
-        search = WordSearch(texts, library)
+    with tempfile.TemporaryDirectory() as folder, Library(Path(folder, "library")) as library:
+        paragraphs = {article.title: article.contexts for article in articles}
+        ids = ingest_paragraphs(paragraphs, Path(folder), library, model)
         for scope in ("inside", "across"):
-            bm25 = [
-                search.scores(question, article if scope == "inside" else None)
-                for question, article in zip(found.questions, found.article, strict=True)
-            ]
-            asked = {kind: _asked(found, bm25, c, scope) for kind, c in kinds.items()}
-            rows += _rows(scope, asked, share)
+            for memory in memories:
+                whole, blended = (
+                    _ask(articles, ids, Searcher(library, model, sentences), memory, scope)
+                    for sentences in (False, True)
+                )
+                rows += _rows(scope, memory, whole, blended)
     return rows
 
 
-def cosines_alone(model: ArmtModel, words: Words, found: Collection) -> Tensor:
-    """(Q, P) with an emptied memory: each passage is a document of its own, as the app reads it."""
-    texts = [passage.text for document in found.documents for passage in document]
-    vectors = torch.empty(len(texts), model.config.hidden_size)
-    alone = [[row] for row in _segments(model, words, texts)]
-    for number, read, _ in read_passages(model, words, alone):
-        vectors[number] = read[0].cpu()
-    asked = ask_vectors(model, words, _segments(model, words, found.questions))
-    return asked.cpu() @ vectors.T
+def ingest_paragraphs(
+    paragraphs: Mapping[str, Sequence[str]], folder: Path, library: Library, model: DocumentModel
+) -> dict[str, str]:
+    """Reads articles (paragraphs by title) into the library as documents whose pages are their
+    paragraphs; their document ids by title. Their files are written into `folder`."""
+    texts = folder / "texts"
+    texts.mkdir()
+    names = {title: title.replace("/", "_") for title in paragraphs}
+    for title, pages in paragraphs.items():
+        (texts / f"{names[title]}.txt").write_text("\f".join(pages), encoding="utf-8")
+    for report in ingest_paths([texts], library, model, keep_originals=False):
+        assert report.outcome == "added", report
+    found = {document.title: document.id for document in library.documents()}
+    return {title: found[name] for title, name in names.items()}
 
 
-def cosines_with_memory(model: ArmtModel, words: Words, found: Collection) -> Tensor:
-    """(Q, P): every question is read with the final memory of each article, against the passages
-    of that article, read in order. The app does so for the eight most promising documents."""
-    documents = [[words.segment(p.tokens) for p in document] for document in found.documents]
-    questions = _segments(model, words, found.questions)
-    cosines = torch.empty(len(questions), sum(map(len, documents)))
-    places = found.places()
-    for number, vectors, memory in read_passages(model, words, documents):
-        asked = ask_vectors(model, words, questions, memory)  # (Q, D)
-        at = places[number]
-        cosines[:, at.start : at.stop] = (asked @ vectors.T).cpu()
-    return cosines
-
-
-def _segments(model: ArmtModel, words: Words, texts: Sequence[str]) -> list[list[int]]:
-    """Each text as one segment, cut where it is longer."""
-    most = model.config.segment_tokens - 2
-    return [words.segment(tokens[:most]) for tokens in words.encode(texts)]
-
-
-def _asked(
-    found: Collection, bm25: list[dict[int, float]], cosines: Tensor, scope: str
+def _ask(
+    articles: Sequence[Article],
+    ids: Mapping[str, str],
+    searcher: Searcher,
+    memory: Memory,
+    scope: str,
 ) -> list[Asked]:
-    places, everywhere = found.places(), range(cosines.shape[1])
     asked = []
-    for q, article in enumerate(found.article):
-        within = places[article] if scope == "inside" else everywhere
-        scores = cosines[q, within.start : within.stop].tolist()
-        ranked = dict(zip(within, scores, strict=True))
-        asked.append(Asked(found.titles[article], found.right[q], bm25[q], ranked))
+    for article in articles:
+        document = ids[article.title]
+        on_page: dict[int, set[int]] = {}
+        for passage in searcher.library.passages(document):
+            on_page.setdefault(passage.page, set()).add(passage.id)
+        for page, questions in enumerate(article.questions):
+            for text in (q.question for q in questions if q.answers):
+                only = [document] if scope == "inside" else None
+                scopes = searcher.scopes(text, only, None, memory)
+                words, cosines = searcher.scores(text, scopes)
+                asked.append(Asked(article.title, frozenset(on_page[page]), words, cosines))
     return asked
 
 
-def _rows(scope: str, asked: dict[str, list[Asked]], share: float) -> list[RetrievalRow]:
-    """asked: the questions with each kind of vectors."""
+def _rows(scope: str, memory: str, whole: list[Asked], blended: list[Asked]) -> list[RetrievalRow]:
+    """whole: the questions with the vectors of passages alone; blended: with their sentences'."""
 
-    def row(
-        method: str, kind: str, words: float, articles: str, part: list[Asked], score: Score
-    ) -> RetrievalRow:
+    def row(method: str, articles: str, part: list[Asked], score: Score) -> RetrievalRow:
         first, five = (recall_at(k, part, score) for k in (1, 5))
-        return RetrievalRow(scope, method, kind, words, articles, len(part), first, five)
+        return RetrievalRow(scope, memory, method, articles, len(part), first, five)
 
-    anyone = next(iter(asked.values()))
-    rows = [row("words", "", 1.0, "all", anyone, lambda one: one.words)]
-    for kind, part in asked.items():
-        rows.append(row("vectors", kind, 0.0, "all", part, lambda one: one.cosines))
-    chosen_on = set(sorted({one.article for one in anyone})[::2])
-    for kind, part in asked.items():
-        rows.append(row("hybrid", kind, share, "all", part, fused(share)))
-        others = [one for one in part if one.article not in chosen_on]
-        if others:  # one article alone leaves none to report on
-            best = best_share([one for one in part if one.article in chosen_on])
-            for words in (share, best):
-                rows.append(row("hybrid", kind, words, "others", others, fused(words)))
+    rows = [
+        row("words (BM25)", "all", whole, lambda one: one.words),
+        row("vectors of whole passages", "all", whole, lambda one: one.cosines),
+        row("vectors of passages and best sentences", "all", blended, lambda one: one.cosines),
+        row(f"hybrid, words {WORDS_SHARE:.2f}", "all", blended, fused(WORDS_SHARE)),
+    ]
+    chosen_on = set(sorted({one.article for one in blended})[::2])
+    others = [one for one in blended if one.article not in chosen_on]
+    if others:  # one article alone leaves none to report on
+        best = best_share([one for one in blended if one.article in chosen_on])
+        for share in sorted({WORDS_SHARE, best}):
+            rows.append(row(f"hybrid, words {share:.2f}", "others", others, fused(share)))
     return rows

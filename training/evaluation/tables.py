@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from armt_core.document_model import faster_dtype
+from armt_core.document_model import DocumentModel
 from armt_core.model import ArmtModel
+from armt_core.opening import faster_dtype
 from training.data import files
 from training.data.articles import Article, articles_of
 from training.evaluation.babilong import BabilongRow, babilong
@@ -45,18 +46,15 @@ def evaluate(
     segments: Sequence[int] = (1, 4, 16),
     n: int = 100,
     questions: int = 500,
-    original: tuple[ArmtModel, Words] | None = None,
     only: Sequence[str] = tuple(ROWS),
 ) -> dict[str, Any]:
     """The tables named in `only`, on what was kept apart from training. n: stories of a task at
-    a length, and documents for recall; questions: of each kind for the spans; original: as in
-    `retrieval`. Rows are plain dictionaries."""
+    a length, and documents for recall; questions: of each kind for the spans. Rows are plain
+    dictionaries."""
     model.eval()
     dtype = faster_dtype(model)  # as the app opens it
     model.backbone.to(dtype)
     model.deltas.to(dtype)
-    if original is not None:
-        original[0].eval()
 
     def articles() -> list[Article]:
         return articles_of(files.questions(data, "squad-articles", "dev"))
@@ -85,7 +83,9 @@ def evaluate(
         "babilong": of_babilong,
         "spans": of_spans,
         "recall": of_recall,
-        "retrieval": lambda: retrieval(model, words, articles(), original),
+        "retrieval": lambda: retrieval(
+            DocumentModel(model, words.tokenizer, "evaluated"), articles()
+        ),
     }
     tables = {}
     for name in ROWS:
