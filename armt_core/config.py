@@ -22,8 +22,8 @@ class ArmtConfig(PretrainedConfig):
         after the text. Text never attends to it.
         "inline": an input embedding like any other, at the position after the
         text; in a BERT, text and memory tokens attend to each other freely.
-        "apart": as "own", and they alone read the memory: text is read as if there were none,
-        and what is asked of a memory is put beside memory tokens that have read it
+        "apart": as "own", each seeing a stretch of the text, and text is read as if there were
+        no memory; what is asked of a memory reads it at every position
         (`armt_core.apart`; BERT-like backbones only).
     deltas: the rank of what each role changes of the backbone ("memory", "answer", "reader"); a
         role that is not named uses the backbone as it is. BERT-like backbones only.

@@ -18,7 +18,7 @@ from armt_core.config import ArmtConfig
 from armt_core.errors import ModelError
 from armt_core.memory import MemoryState
 from armt_core.model import ArmtModel
-from armt_core.pooling import mean_pool
+from armt_core.pooling import mean_pool, pool_parts
 from armt_core.reading import read_sequential
 from armt_core.spans import QUESTION_TOKENS, ReadPassage, beside
 
@@ -112,9 +112,8 @@ class DocumentModel:
         reading = read_sequential(self.model, ids[:, None], mask[:, None], memory)
         vectors = []
         for hidden, segment in zip(reading.hidden[:, 0], segments, strict=True):
-            rows, T = segment.pooled.shape
-            pooled = mean_pool(hidden[None, :T].expand(rows, -1, -1), segment.pooled)
-            vectors.append(pooled.cpu().numpy())
+            T = segment.ids.shape[1]
+            vectors.append(pool_parts(hidden[:T], segment.pooled).cpu().numpy())
         return vectors, reading.memory
 
     def read(
@@ -152,7 +151,7 @@ class DocumentModel:
     @property
     def reads_memory(self) -> bool:
         """Whether anything is ever read from memory: not while W_v is zero, as it starts, and
-        through memory tokens that are apart only for answers from memory."""
+        beside memory tokens that are apart only for answers from memory."""
         asked = self.config.memory_tokens != "apart" or self.config.answers_from_memory
         return asked and bool(self.model.associative.value.any())
 

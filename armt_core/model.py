@@ -162,7 +162,7 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
         (B,), how many leading positions everyone sees; by default none in a causal
         family and all in a bidirectional one. role: "answer" or "reader" for what is asked, with
         the deltas that the model has for it; None for text that is read. With memory tokens that
-        are "apart", only "answer" is told what the memory holds.
+        are "apart", only "answer" and the memory tokens are told what the memory holds.
         Raises MemoryMismatch for a memory of another shape, ModelError for a segment
         that is longer than the backbone can tell apart or that both writes and caches.
         """

@@ -80,6 +80,22 @@ def test_padding_to_whole_tiles_changes_neither_vector_nor_memory():
     assert memory.associations.abs().max() > 0.1
 
 
+def test_parts_of_a_segment_have_the_means_of_their_own_tokens(reader):
+    text = "Boats left. Nobody knew why.  "
+    parts = [(0, 11), (12, 28), (28, 30)]
+    vectors, _ = reader.read(text, reader.model.empty_memory(), parts)
+    with torch.no_grad():
+        hidden, _ = reader.model.run(reader.token_ids(text))
+    tokens = reader.tokenizer.convert_ids_to_tokens(reader.token_ids(text)[0])
+    stop = tokens.index(".") + 1
+    assert tokens[0] == "[CLS]" and tokens[-1] == "[SEP]"
+    for row, part in ((0, hidden), (1, hidden[:, 1:stop]), (2, hidden[:, stop:-1])):
+        assert np.allclose(vectors[row], mean_pool(part)[0].float().cpu(), atol=0.02)
+        assert np.linalg.norm(vectors[row]) == pytest.approx(1.0, abs=1e-5)
+    assert not vectors[3].any()  # blanks are no tokens
+    assert float(vectors[1] @ vectors[2]) < 0.99
+
+
 @pytest.mark.parametrize("length", [1, 16, 17, 255, 256])
 def test_a_tile_is_filled_up_with_masked_tokens_only(reader, length):
     ids = torch.full((1, length), 7)
