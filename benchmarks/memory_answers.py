@@ -17,7 +17,7 @@ from benchmarks.fitting import logistic, threshold
 from training.data import files
 from training.depth import read_documents
 from training.evaluation.metrics import auroc, calibration_error, exact_match
-from training.objectives.babilong import hide
+from training.hiding import hide
 from training.rows import Words
 from training.text import Texts
 

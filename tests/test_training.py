@@ -26,8 +26,9 @@ from training.data.files import Question, Span
 from training.data.splits import split_of
 from training.depth import read_to_learn
 from training.fresh import _texts, begin
+from training.hiding import hide, tell
 from training.objectives.asking import Asking, AskingSettings
-from training.objectives.babilong import Babilong, Lengths, hide, tell
+from training.objectives.babilong import Babilong, Lengths
 from training.objectives.recall import Recall, RecallSettings, whole_words
 from training.recipe import Recipe, RecipeError, Stage, load_recipe
 from training.rows import Answers, Words, alike, pack

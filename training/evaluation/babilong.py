@@ -16,7 +16,7 @@ from armt_core.model import ArmtModel
 from armt_core.padding import pad_rows
 from training.data.files import BabiQuestion
 from training.evaluation.metrics import with_interval
-from training.objectives.babilong import tell, together
+from training.hiding import tell, together
 from training.rows import Words
 from training.text import Texts
 from training.traced import Text, read_on

@@ -17,7 +17,7 @@ from training.evaluation.babilong import BabilongRow, babilong
 from training.evaluation.recall import RecallRow, recall
 from training.evaluation.retrieval import RetrievalRow, retrieval
 from training.evaluation.spans import SpanRow, spans
-from training.objectives.babilong import filler
+from training.hiding import filler
 from training.rows import Words
 from training.text import Texts
 
