@@ -262,7 +262,8 @@ def trained_apart(words, texts, folder, name, begins, seed=0):
 def test_trainings_of_different_weights_are_exported_as_one_model(words, tmp_path, capsys):
     texts = Texts([PROSE.format("old", "Ostend") * 200], words)
     reader = trained_apart(words, texts, tmp_path / "a", "asking", ("deltas.reader", "span."))
-    memory = trained_apart(words, texts, tmp_path / "b", "babilong", ("associative.",))
+    trained = ("associative.", "backbone.cls.predictions.bias")
+    memory = trained_apart(words, texts, tmp_path / "b", "babilong", trained)
     runs = [str(tmp_path / name) for name in "ab"]
     assert main(["export", *runs, str(tmp_path / "out")]) == 0
     opened = open_model(tmp_path / "out", dtype=torch.float32).model
@@ -270,6 +271,10 @@ def test_trainings_of_different_weights_are_exported_as_one_model(words, tmp_pat
     assert not torch.allclose(opened.span.weight, memory.span.weight, atol=1e-3)
     assert torch.allclose(opened.associative.value, memory.associative.value, atol=1e-3)
     assert not torch.allclose(opened.associative.value, reader.associative.value, atol=1e-3)
+    # Tied, it has two names, and both hold what was trained.
+    head = opened.backbone.cls.predictions
+    assert torch.allclose(head.bias, memory.backbone.cls.predictions.bias, atol=1e-4)
+    assert torch.equal(head.bias, head.decoder.bias) and bool(head.bias.any())
     for name, one in opened.deltas.named_parameters():
         assert torch.allclose(one, reader.deltas.get_parameter(name), atol=1e-3), name
 

@@ -35,7 +35,7 @@ from training.rows import Answers, Words, alike, pack
 from training.run import begin_roles, open_start
 from training.text import Texts
 from training.trainer import train
-from training.worlds import Asked
+from training.worlds import Asked, replay
 
 PROSE = "The {} ship left the harbour of {} at dawn. Nobody saw it come back from the north. "
 
@@ -146,6 +146,26 @@ def test_facts_beside_their_questions_are_answered_without_memory(words, texts):
     assert set(told[0.0, 0.1].figures) == {"right/all", "right/qa1"}
     with pytest.raises(RecipeError, match="one token"):
         objective._answers([[]], [[Asked(1, "Who?", "unbelievable harbourmasters")]], True)
+
+
+def test_of_what_a_story_does_not_tell_nothing_is_to_be_said(words, texts):
+    settings = Lengths(tasks=(1, 2), batch=3, questions=4, facts=(4, 9), absent=0.5)
+    objective, model = Babilong(settings, words, texts, {}), small_model(words).eval()
+    with torch.no_grad():
+        objective.learn(model, random.Random(0), empty=True)  # stories are read at first use
+    told, _ = objective._read[64]
+    counts = {True: 0, False: 0}
+    for seed in range(40):
+        story, asked = objective._draw(told, 2, random.Random(seed))
+        true = {a.question: a.answer for a in replay(story.facts).questions()}
+        for a in asked:
+            assert true.get(a.question, "") == a.answer
+            counts[a.answer == ""] += 1
+    assert 0.2 < counts[True] / 160 < 0.6
+    nothing = [[Asked(1, "Where is Mary?", "")]]
+    for filled in (True, False):
+        answers = objective._answers([[]], nothing, filled)
+        assert answers.target.tolist() == [words.sep]
 
 
 def test_a_role_can_begin_as_another_or_near_it_where_its_rank_is_lower(words):

@@ -43,7 +43,8 @@ def _joined(
     config.deltas = {**config.deltas, **other.config.deltas}
     if any(name.startswith("memory_tokens") for name in names):
         config.memory_tokens = other.config.memory_tokens
-    weights, others = model.state_dict(), other.state_dict()
+    # Each weight once: a tied one has a second name in the state_dict, which nothing trains.
+    weights, others = dict(model.named_parameters()), dict(other.named_parameters())
     if has_fresh_memory(other):
         others = {k: v for k, v in others.items() if not k.startswith(_MEMORY)}
     for name, weight in weights.items():

@@ -40,7 +40,8 @@ class Lengths:
     beside: share of batches whose stories stand before their
     questions in one row, without memory: what answering is, before it is from memory. filled:
     share of batches that ask all questions of a story in one row, with a [MASK] for each answer
-    (all answers of bAbI qa1 to qa5 are words of one token). address, overlap: weights of the
+    (all answers of bAbI qa1 to qa5 are words of one token). absent: share of questions that the
+    story does not answer; nothing is to be said then. address, overlap: weights of the
     losses of what is looked up (`training.objectives.addresses`) and of keys that stray from all
     others (`training.traced`). depth: only the last so many segments are in the graph (truncated
     back-propagation); None: all."""
@@ -55,6 +56,7 @@ class Lengths:
     simulated: float = 1.0
     beside: float = 0.0
     filled: float = 0.0
+    absent: float = 0.0
     address: float = 0.0
     overlap: float = 1.0
     depth: int | None = None
@@ -174,7 +176,15 @@ class Babilong(Objective):
         moved = Story(facts, places, {at[s]: story.texts[s] for s in own})
         draw.shuffle(possible)
         # Memory is read by all questions of a story at once, so each has as many; again if few.
-        return moved, [possible[i % len(possible)] for i in range(self.lengths.questions)]
+        asked = [possible[i % len(possible)] for i in range(self.lengths.questions)]
+        known = {a.question for a in replay(facts).questions()}
+        for i in range(len(asked)):
+            if draw.random() < self.lengths.absent:
+                others = replay(draw.choice(told[task]).facts).questions()
+                unknown = [a for a in others if a.task == task and a.question not in known]
+                if unknown:
+                    asked[i] = Asked(task, draw.choice(unknown).question, "")
+        return moved, asked
 
     def _figures(
         self, kind: str, right: Tensor, asked: Sequence[Sequence[Asked]]
@@ -192,10 +202,11 @@ class Babilong(Objective):
         said = [encode([a.answer for a in questions]) for questions in asked]
         put = [encode([a.question for a in questions]) for questions in asked]
         if filled:
-            if any(len(answer) != 1 for to in said for answer in to):
+            if any(len(answer) > 1 for to in said for answer in to):
                 raise RecipeError("A [MASK] is filled with one token; an answer here has several.")
+            stop = [self.words.sep]  # what is said where there is nothing to say
             rows = [
-                [(question, answer[0]) for question, answer in zip(of, to, strict=True)]
+                [(question, (answer or stop)[0]) for question, answer in zip(of, to, strict=True)]
                 for of, to in zip(put, said, strict=True)
             ]
             return Answers.filled(self.words, before, rows)
