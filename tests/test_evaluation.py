@@ -213,7 +213,7 @@ def test_a_training_is_evaluated_exported_and_opened_by_the_app(data, words, tmp
     told = ["evaluate", str(run), "--data", str(data), "--output", str(result), *few]
     assert main(told) == 0
     printed = capsys.readouterr().out
-    assert "| qa1 | 3 | 3 |" in printed and "| final | 1 + 1 |" in printed
+    assert "| qa1 | 3 | 3 |" in printed and "| empty | 1 + 1 |" in printed
     assert "| 64 | 15% | 3 |" in printed
     assert "| across | final | vectors of whole passages | all | 1 | 100.0% (" in printed
     tables = json.loads(result.read_text())

@@ -73,7 +73,9 @@ def evaluate(
 
     def of_spans() -> list[SpanRow]:
         read = articles()
-        return [spans(model, words, read, questions, memory) for memory in (True, False)]
+        # Beside memory tokens that are "apart" the reader is told nothing by the memory.
+        ways = (False,) if model.config.memory_tokens == "apart" else (True, False)
+        return [spans(model, words, read, questions, memory) for memory in ways]
 
     def of_recall() -> list[RecallRow]:
         texts = Texts(files.books(data, "dev") + files.documents(data, "dev"), words)
