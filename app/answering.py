@@ -16,6 +16,7 @@ from app.searching import Method, Scope, Scored, Searcher, found_passage
 from app.support import Calibrations, QuestionWords, load_calibration
 from armt_core.document_model import DocumentModel
 from armt_core.errors import DamagedSnapshot, UsageError
+from armt_core.memory import MemoryState
 from ingest.runs import to_page_span
 from ingest.settings import DEFAULT_MODEL, open_reader
 from storage.library import Library
@@ -234,13 +235,15 @@ class Answerer:
         if not self.answers_from_memory:
             return None
         assert self._memory_calibration is not None
-        answers = []
-        for scope in scopes:
-            text, raw = self.model.answer(question, scope.memory)
-            confidence = self._memory_calibration.confidence(raw)
-            answers.append(MemoryAnswer(text, confidence, scope.document.id))
-        best = max(answers, key=lambda a: a.confidence, default=None)
-        return replace(best, text=best.text.strip()) if best and best.text.strip() else None
+        if not scopes:
+            return None
+        memories = MemoryState.stack([scope.memory for scope in scopes])
+        said = self.model.answers(question, memories)
+        (text, raw), scope = max(zip(said, scopes, strict=True), key=lambda pair: pair[0][1])
+        if not text.strip():
+            return None
+        confidence = self._memory_calibration.confidence(raw)
+        return MemoryAnswer(text.strip(), confidence, scope.document.id)
 
 
 @contextmanager

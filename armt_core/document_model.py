@@ -212,26 +212,40 @@ class DocumentModel:
             for b, offsets in enumerate(encoded["offset_mapping"])
         ]
 
-    @torch.inference_mode()
     def answer(self, question: str, memory: MemoryState, most: int = 32) -> tuple[str, float]:
-        """A greedy answer of at most `most` tokens from memory alone, and its confidence.
+        """`answers` of one document."""
+        return self.answers(question, memory, most)[0]
+
+    @torch.inference_mode()
+    def answers(
+        self, question: str, memory: MemoryState, most: int = 32
+    ) -> list[tuple[str, float]]:
+        """Of each of B documents a greedy answer of at most `most` tokens from its memory alone,
+        and its confidence.
 
         Confidence is the geometric mean of the probabilities of the answer's tokens, its
-        stop included; 0 for an empty answer. Only for weights trained to do this.
+        stop included; 0 where nothing is said. Only for weights trained to do this.
         """
-        ids = self.token_ids(question)  # (1, T)
-        T, causal = ids.shape[1], self.model.adapter.causal
+        ids = self.token_ids(question).expand(memory.batch, -1)  # (B, T)
+        T, causal, stop = ids.shape[1], self.model.adapter.causal, self.config.backbone.eos_token_id
         new = self.model.generate(ids, memory=memory, max_new_tokens=most)
         if causal:
             new, given, prefix = new[:, T:], ids, None
         else:
-            start = ids.new_full((1, 1), self.config.backbone.bos_token_id)
+            start = ids.new_full((len(ids), 1), self.config.backbone.bos_token_id)
             given, prefix = torch.cat([ids, start], dim=1), torch.tensor([T], device=ids.device)
         if not new.shape[1]:
-            return "", 0.0
+            return [("", 0.0)] * len(ids)
         tokens = torch.cat([given, new], dim=1)
         hidden, _ = self.model.run(tokens, memory=memory, prefix=prefix, role="answer")
         before = hidden[:, given.shape[1] - 1 : -1]  # the position that predicts each new token
         chances = self.model.adapter.logits(before).float().log_softmax(-1)
-        confidence = chances.gather(-1, new[..., None]).mean().exp()
-        return self.tokenizer.decode(new[0], skip_special_tokens=True), float(confidence)
+        chances = chances.gather(-1, new[..., None])[..., 0]  # (B, N)
+        stops = new == stop
+        counts = (stops.cumsum(-1) - stops.long() == 0).float()  # up to the first stop
+        confidences = ((chances * counts).sum(-1) / counts.sum(-1)).exp().tolist()
+        said = self.tokenizer.batch_decode(new, skip_special_tokens=True)
+        return [
+            (text, confidence if text.strip() else 0.0)
+            for text, confidence in zip(said, confidences, strict=True)
+        ]

@@ -23,6 +23,7 @@ from armt_core.errors import (
     UnknownDocument,
     UsageError,
 )
+from armt_core.memory import MemoryState
 from ingest.pipeline import ingest_paths
 from storage.library import Library
 from tests.fakes import CALIBRATION, CALIBRATION_JSON
@@ -215,10 +216,10 @@ def test_memory_alone_answers_from_the_most_confident_document(remembered, remem
     answerer = Answerer(remembered, remembering, CALIBRATION)
     assert answerer.answers_from_memory
     for question in QUESTIONS:
-        by_hand = {
-            d.id: remembering.answer(question, answerer.memories.of(d))
-            for d in remembered.documents()
-        }
+        documents = remembered.documents()
+        memories = MemoryState.stack([answerer.memories.of(d) for d in documents])
+        answers = remembering.answers(question, memories)
+        by_hand = {d.id: answer for d, answer in zip(documents, answers, strict=True)}
         best = max(by_hand, key=lambda name: by_hand[name][1])
         said = answerer.ask(question).memory_answer
         assert said is not None and said.text and 0.0 <= said.confidence <= 1.0
@@ -228,7 +229,8 @@ def test_memory_alone_answers_from_the_most_confident_document(remembered, remem
         for document in remembered.documents():
             alone = answerer.ask(question, documents=[document.id]).memory_answer
             assert alone is not None and alone.document_id == document.id
-            assert alone.confidence == pytest.approx(by_hand[document.id][1], rel=1e-9)
+            one = remembering.answer(question, answerer.memories.of(document))
+            assert alone.confidence == pytest.approx(one[1], rel=1e-9)
 
 
 def test_an_untrained_memory_answers_nothing(island, reader):

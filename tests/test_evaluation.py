@@ -17,6 +17,8 @@ from torch.nn.functional import one_hot
 from transformers import AutoTokenizer
 
 from armt_core import ArmtModel
+from armt_core.document_model import DocumentModel
+from armt_core.memory import MemoryState
 from armt_core.opening import open_model
 from ingest.settings import DEFAULT_MODEL
 from tests.test_training import PROSE, objective, recipe, small_model
@@ -164,6 +166,37 @@ def test_recall_with_a_memory_that_changes_nothing_is_that_of_an_emptied_one(wor
     with torch.no_grad():
         model.associative.value.zero_()
     assert all(final == empty > 0 for final, empty in shares())
+
+
+# Answers
+
+
+def test_several_memories_are_asked_at_once_and_each_answers_as_alone(words):
+    """The confidence counts up to the first stop, and is 0 where nothing is said."""
+    model = small_model(words).eval()
+    opened = DocumentModel(model, words.tokenizer, "small")
+    memories = []
+    for text in ("Ships came.", "The grey sea was calm.", "Who knows?", "Salt and wool."):
+        memories.append(opened.read(text, model.empty_memory())[1])
+    # One word or the stop; half of the documents stop at once.
+    with torch.no_grad():
+        bias = model.backbone.cls.predictions.bias
+        bias.fill_(-1e4)
+        bias[[words.sep, 2000]] = 0.0
+        start = torch.cat([opened.token_ids("Who came?"), torch.tensor([[words.cls]])], dim=1)
+        prefix = torch.tensor([start.shape[1] - 1])
+        hidden = [model.run(start, None, m, prefix=prefix, role="answer")[0] for m in memories]
+        ahead = [model.adapter.logits(h)[0, -1, [2000, words.sep]] for h in hidden]
+        bias[words.sep] = torch.stack([a - b for a, b in ahead]).sort().values[1:3].mean()
+    alone = [opened.answer("Who came?", memory, most=5) for memory in memories]
+    both = opened.answers("Who came?", MemoryState.stack(memories), most=5)
+    for (text, confidence), (said, sure) in zip(both, alone, strict=True):
+        assert text == said and confidence == pytest.approx(sure, rel=1e-4)
+    assert sorted(bool(text) for text, _ in both) == [False, False, True, True]
+    assert all((confidence > 0) == bool(text) for text, confidence in both)
+    with torch.no_grad():
+        bias[words.sep] = 100.0
+    assert opened.answers("Who came?", MemoryState.stack(memories)) == [("", 0.0)] * 4
 
 
 # From end to end
