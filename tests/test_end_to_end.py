@@ -60,18 +60,16 @@ def test_most_questions_are_answered_from_the_right_page_and_most_others_refused
     assert refused / (len(SAMPLE) - answerable) >= 0.2
 
 
-def test_final_and_empty_memory_answer_the_same_while_the_memory_is_untrained(answerer):
+def test_passages_and_their_answers_are_the_same_with_an_emptied_memory(answerer):
+    """Text is read without the memory: what it remembers stands apart, in `memory_answer`."""
     for item in QUESTIONS[::16]:
         final, empty = (
             answerer.ask(item["question"]),
             answerer.ask(item["question"], memory="empty"),
         )
-        assert (final.answer, final.confidence, final.citations, final.nearest) == (
-            empty.answer,
-            empty.confidence,
-            empty.citations,
-            empty.nearest,
-        )
+        assert (final.citations, final.nearest) == (empty.citations, empty.nearest)
+        if "passage" in (final.source, empty.source):
+            assert (final.answer, final.confidence) == (empty.answer, empty.confidence)
 
 
 def test_as_of_a_page_gives_what_was_true_then(ingested, answerer):

@@ -292,6 +292,25 @@ def trained_apart(words, texts, folder, name, begins, seed=0):
     return model
 
 
+def test_the_mean_of_trainings_is_of_what_they_trained(words, tmp_path, capsys):
+    texts = Texts([PROSE.format("old", "Ostend") * 200], words)
+    begins = ("deltas.reader", "span.")
+    one = trained_apart(words, texts, tmp_path / "a", "asking", begins)
+    other = trained_apart(words, texts, tmp_path / "b", "asking", begins, seed=1)
+    runs = [str(tmp_path / name) for name in "ab"]
+    assert main(["average", *runs, "--output", str(tmp_path / "mean")]) == 0
+    assert main(["export", str(tmp_path / "mean"), str(tmp_path / "out")]) == 0
+    mean = open_model(tmp_path / "out", dtype=torch.float32).model
+    pairs = zip(one.named_parameters(), other.parameters(), mean.parameters(), strict=True)
+    for (name, a), b, c in pairs:
+        expected = (a + b) / 2 if name.startswith(begins) else a
+        torch.testing.assert_close(c, expected, rtol=1e-2, atol=1e-3)
+    trained_apart(words, texts, tmp_path / "c", "babilong", ("associative.",))
+    runs.append(str(tmp_path / "c"))
+    assert main(["average", *runs, "--output", str(tmp_path / "no")]) == 1
+    assert "different weights" in capsys.readouterr().err
+
+
 def test_trainings_of_different_weights_are_exported_as_one_model(words, tmp_path, capsys):
     texts = Texts([PROSE.format("old", "Ostend") * 200], words)
     reader = trained_apart(words, texts, tmp_path / "a", "asking", ("deltas.reader", "span."))

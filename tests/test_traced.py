@@ -124,7 +124,7 @@ def test_a_list_of_writes_is_the_matrix_that_they_sum_to(scale: float):
     writes = Writes.after(A, z)
     for _ in range(4):
         tokens = scale * torch.randn(B, M, D)
-        writes, _ = writes.write(tokens, first, torch.ones(B).bool(), of)
+        writes, *_ = writes.write(tokens, first, torch.ones(B).bool(), of)
         stacked = (w[None] for w in (of.key, of.value, of.beta_weight, of.beta_bias))
         (A,), (z,) = plain_write(tokens[None], A[None], z[None], first, *stacked)
         first = torch.zeros(B).bool()

@@ -67,6 +67,10 @@ def main(arguments: list[str] | None = None) -> int:
     )
     evaluate.add_argument("--output", type=Path, required=True, help="JSON file to write")
 
+    average = commands.add_parser("average", help="the mean of what several trainings trained")
+    average.add_argument("trained", type=Path, nargs="+", help="the --output of trainings")
+    average.add_argument("--output", type=Path, required=True, help="as the --output of a training")
+
     export = commands.add_parser("export", help="a model folder from the --output of trainings")
     export.add_argument(
         "trained", type=Path, nargs="+", help="several, if each trained weights of its own"
@@ -126,6 +130,10 @@ def main(arguments: list[str] | None = None) -> int:
             text = json.dumps({**stamp(), **tables}, indent=2)
             options.output.write_text(text + "\n", encoding="utf-8")
             print(markdown(tables))
+        elif options.command == "average":
+            from training.combine import average as average_of
+
+            average_of(options.trained, options.output)
         elif options.command == "export":
             from training.export import export as export_model
 

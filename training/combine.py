@@ -10,7 +10,7 @@ from armt_core.model import ArmtModel
 from training import checkpoints
 from training.fresh import has_fresh_memory
 from training.rows import Words
-from training.run import open_start
+from training.run import open_start, save_training
 
 _MEMORY = ("memory_tokens", "associative.")
 
@@ -34,6 +34,25 @@ def combined(trainings: Sequence[Path]) -> tuple[ArmtModel, Words]:
         model = _joined(model, other, (*taken, *names), names, path)
         taken = (*taken, *names)
     return model, words
+
+
+def average(trainings: Sequence[Path], output: Path) -> None:
+    """Writes a training whose weights are the means of those that several have trained, one after
+    the other or from one start (a "soup", arXiv 2203.05482); all else is the first one's.
+
+    Raises ModelError where none names what it trains, or two name different weights.
+    """
+    kinds = {_trained(path) for path in trainings} - {()}
+    if len(kinds) != 1:
+        raise ModelError(f"The mean of these is that of nothing, or of different weights: {kinds}.")
+    (names,) = kinds
+    model, words = open_start(trainings[0])
+    others = [dict(open_start(path)[0].named_parameters()) for path in trainings[1:]]
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if name.startswith(names):
+                weight.copy_(torch.stack([weight, *(other[name] for other in others)]).mean(0))
+    save_training(model, words, {"trained": list(names)}, output)
 
 
 def _joined(

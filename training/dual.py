@@ -58,8 +58,9 @@ class Writes:
 
     def write(
         self, tokens: Tensor, first: Tensor, alive: Tensor, of: Projections
-    ) -> tuple["Writes", Tensor]:
-        """`armt_core.associative.write` of tokens (B, M, D), and their keys (B, M, K).
+    ) -> tuple["Writes", Tensor, Tensor]:
+        """`armt_core.associative.write` of tokens (B, M, D), their keys (B, M, K), and the logits
+        (B, M) of beta.
 
         first, alive: (B,) bool, where nothing was written before, and where a segment is.
         """
@@ -67,7 +68,8 @@ class Writes:
             m = tokens.float()
             keys = dpfp(functional.linear(m, of.key))
             values = functional.linear(m, of.value)
-            beta = torch.sigmoid(m @ of.beta_weight + of.beta_bias).unsqueeze(-1)  # (B, M, 1)
+            logits = m @ of.beta_weight + of.beta_bias  # (B, M)
+            beta = torch.sigmoid(logits).unsqueeze(-1)  # (B, M, 1)
             weight = keys @ self.normalizer.unsqueeze(-1) + EPS
             squared = (keys * keys).sum(-1, keepdim=True)
             gamma = (1 - weight / (squared + EPS)).clamp(0, 1).detach()
@@ -81,7 +83,7 @@ class Writes:
             torch.cat([self.keys, keys], dim=1),
             torch.cat([self.changes, changes], dim=1),
         )
-        return after, keys
+        return after, keys, logits
 
     def sum(self) -> Tensor:
         """A (B, K, D), of all that was written."""

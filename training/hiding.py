@@ -18,6 +18,9 @@ from training.text import Texts
 from training.traced import Text
 from training.traced import texts as read_texts
 
+#: Most tokens of a fact; some are shorter.
+_FACT = 10
+
 
 @dataclass(frozen=True)
 class Place:
@@ -60,6 +63,11 @@ def tell(
             row += sentence
         story.segments[s] = row
     return story
+
+
+def fits(facts: Sequence[str], segments: int, most: int) -> bool:
+    """Whether so many facts surely fit into so many segments of at most `most` tokens."""
+    return _FACT * len(facts) <= segments * (most - _FACT)
 
 
 def _shared_out(

@@ -78,6 +78,13 @@ def open_start(start: Path, deltas: Mapping[str, int] | None = None) -> tuple[Ar
     return model, Words.of(AutoTokenizer.from_pretrained(folder, local_files_only=True))
 
 
+def save_training(model: ArmtModel, words: Words, recipe: dict[str, Any], output: Path) -> None:
+    """Writes weights as a training that ended, for `open_start` and `export`."""
+    model.config.save_pretrained(output / _MODEL)
+    words.tokenizer.save_pretrained(output / _MODEL)
+    checkpoints.save(output, {"model": model.state_dict(), "recipe": recipe})
+
+
 def _of_ranks(model: ArmtModel, deltas: Mapping[str, int]) -> ArmtModel:
     """The model with the deltas of these roles at these ranks or, if they are lower, its own."""
     lower = {

@@ -84,10 +84,12 @@ def texts(model: ArmtModel, ids: Tensor, mask: Tensor) -> list[Text]:
 
 @dataclass(frozen=True)
 class Trace:
-    """keys: (L, B, S, M, K), of all that was written. strays: how far keys are from what was
-    written before, as a mean over all: 0 where each overlaps with z enough."""
+    """keys: (L, B, S, M, K), of all that was written, and logits (L, B, S, M) of its beta. strays:
+    how far keys are from what was written before, as a mean over all: 0 where each overlaps with z
+    enough."""
 
     keys: Tensor
+    logits: Tensor
     strays: Tensor
 
 
@@ -104,7 +106,7 @@ def read_traced(
     layers = [Writes.after(A, z) for A, z in before]
     of = _projections(model)
     delta, count = model.delta("memory"), memory.segments_read
-    keys, strays = [], []
+    keys, logits, strays = [], [], []
     for text in segments:
         alive = text.mask.any(-1)
         tokens = placed(model, text.mask)
@@ -115,18 +117,19 @@ def read_traced(
             seen = text.seen[index]
             tokens = model.adapter.tokens_apart(index, seen, tokens, bias, delta[index])
             # What is written is not read before the next segment.
-            written, made = layers[index].write(tokens, count == 0, alive, of[index])
-            strays.append(_strays(made, layers[index].normalizer, alive & (count > 0)))
-            new.append((written, made))
-        layers = [written for written, _ in new]
-        keys.append(torch.stack([made for _, made in new]))
+            new.append(layers[index].write(tokens, count == 0, alive, of[index]))
+            strays.append(_strays(new[-1][1], layers[index].normalizer, alive & (count > 0)))
+        layers = [written for written, _, _ in new]
+        keys.append(torch.stack([made for _, made, _ in new]))
+        logits.append(torch.stack([how for _, _, how in new]))
         count = count + alive.long()
     state = MemoryState(
         torch.stack([layer.sum() for layer in layers]),
         torch.stack([layer.normalizer for layer in layers]),
         count,
     )
-    return state, Trace(torch.stack(keys, dim=2), torch.stack(strays).mean())
+    trace = Trace(torch.stack(keys, dim=2), torch.stack(logits, dim=2), torch.stack(strays).mean())
+    return state, trace
 
 
 def read_documents_traced(model: ArmtModel, ids: Tensor, mask: Tensor) -> MemoryState:

@@ -16,13 +16,10 @@ from armt_core.model import ArmtModel
 from armt_core.padding import pad_rows
 from training.data.files import BabiQuestion
 from training.evaluation.metrics import with_interval
-from training.hiding import tell, together
+from training.hiding import fits, tell, together
 from training.rows import Words
 from training.text import Texts
 from training.traced import Text, read_on
-
-#: Most tokens of a fact; some are shorter.
-_FACT = 10
 
 
 @dataclass(frozen=True)
@@ -67,7 +64,7 @@ def babilong(
     """
     draw = random.Random(f"{seed}/{task}/{segments}")
     most = model.config.segment_tokens
-    fitting = [q for q in stories if _FACT * len(q.facts) <= segments * (most - 2)]
+    fitting = [q for q in stories if fits(q.facts, segments, most - 2)]
     chosen = draw.sample(fitting, min(n, len(fitting)))
     right = {"final": 0, "empty": 0}
     for at in range(0, len(chosen), batch):

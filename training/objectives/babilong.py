@@ -29,6 +29,8 @@ from training.worlds import Asked, replay, simulate
 _FILLER = 256
 #: A story is told over at most so many segments, and fills them at most half. Tokens of a fact.
 _SPREAD, _FULL, _FACT = 8, 0.5, 8
+#: The logit of a beta that is as good as none: 6 in a million.
+_QUIET = 12.0
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,10 @@ class Lengths:
     questions in one row, without memory: what answering is, before it is from memory. filled:
     share of batches that ask all questions of a story in one row, with a [MASK] for each answer
     (all answers of bAbI qa1 to qa5 are words of one token). absent: share of questions that the
-    story does not answer; nothing is to be said then. address, overlap: weights of the
-    losses of what is looked up (`training.objectives.addresses`) and of keys that stray from all
-    others (`training.traced`). depth: only the last so many segments are in the graph (truncated
-    back-propagation); None: all."""
+    story does not answer; nothing is to be said then. address, overlap, quiet: weights of the
+    losses of what is looked up (`training.objectives.addresses`), of keys that stray from all
+    others (`training.traced`), and of what filler writes (`_loud`). depth: only the last so many
+    segments are in the graph (truncated back-propagation); None: all."""
 
     tasks: tuple[int, ...] = (1,)
     batch: int = 16
@@ -59,6 +61,7 @@ class Lengths:
     absent: float = 0.0
     address: float = 0.0
     overlap: float = 1.0
+    quiet: float = 0.0
     depth: int | None = None
 
 
@@ -120,6 +123,9 @@ class Babilong(Objective):
         loss, right = answers.loss(model, hidden)
         figures = self._figures("right", right, asked)
         loss = loss + size.overlap * (strays + trace.strays)
+        if size.quiet:
+            loud = _loud(trace.logits, stories, outside)
+            loss, figures["loud"] = loss + size.quiet * loud, float(loud.detach())
         if size.address:
             seen = _seen(stories, [text.mask for text in segments[outside:]], outside, model)
             address, share = address_loss(queries, trace.keys, answers, asked, seen)
@@ -212,6 +218,18 @@ class Babilong(Objective):
             return Answers.filled(self.words, before, rows)
         told = [start + q for start, of in zip(before, put, strict=True) for q in of]
         return Answers.of(self.words, told, [answer for to in said for answer in to])
+
+
+def _loud(logits: Tensor, stories: Sequence[Story], outside: int) -> Tensor:
+    """How far the betas of segments without a fact are from nothing: the mean of (logit + 12) / 12
+    where that is above 0. At -12 a million tokens write less than one fact.
+
+    logits: (L, B, S, M), of the segments after the first `outside`.
+    """
+    S = logits.shape[2]
+    bare = [[s + outside not in story.texts for s in range(S)] for story in stories]
+    loud = (logits / _QUIET + 1).relu()[:, torch.tensor(bare, device=logits.device)]  # (L, n, M)
+    return loud.mean() if loud.numel() else logits.sum() * 0
 
 
 def _seen(
