@@ -29,15 +29,20 @@ def memory_calibration(
 ) -> tuple[dict[str, float], dict[str, float | int]]:
     """What answering.json says of memory, and how well that holds (fitted on one half of the
     answers, reported on the other)."""
-    answers = _stories(model, data) + _articles(model, data)
+    # Where nothing is said there is nothing to be sure of.
+    stories, articles = _stories(model, data), _articles(model, data)
+    answers = [(raw, hit, False) for raw, hit in stories if raw]
+    answers += [(raw, hit, True) for raw, hit in articles if raw]
     random.Random(0).shuffle(answers)
     fitted, held_out = answers[::2], answers[1::2]
-    rows = torch.tensor([[_logit(raw)] for raw, _ in fitted], dtype=torch.float64)
-    right = torch.tensor([float(hit) for _, hit in fitted], dtype=torch.float64)
+    rows = torch.tensor([[_logit(raw)] for raw, _, _ in fitted], dtype=torch.float64)
+    right = torch.tensor([float(hit) for _, hit, _ in fitted], dtype=torch.float64)
     (slope,), bias = logistic(rows, right)
     free = MemoryCalibration(slope, bias, 0.0)
-    line = threshold([(True, hit, free.confidence(raw)) for raw, hit in fitted])
-    told = [(free.confidence(raw), hit) for raw, hit in held_out]
+    line = threshold([(True, hit, free.confidence(raw)) for raw, hit, _ in fitted])
+    # Other documents than stories are what people have: surer than at any wrong answer to those.
+    line = max([line, *(free.confidence(raw) for raw, hit, article in answers if article > hit)])
+    told = [(free.confidence(raw), hit) for raw, hit, _ in held_out]
     return {"slope": round(slope, 4), "bias": round(bias, 4), "threshold": round(line, 4)}, {
         "n": len(told),
         "right": sum(hit for _, hit in told) / len(told),

@@ -22,12 +22,14 @@ def reader() -> DocumentModel:
 
 @pytest.fixture(scope="session")
 def remembering(tmp_path_factory: pytest.TempPathFactory) -> DocumentModel:
-    """The model that ships with a memory that changes what is read (W_v random, not zero)."""
+    """The model that ships with a memory that changes what is read (W_v random)."""
     folder = tmp_path_factory.mktemp("model")
     model = ArmtModel.from_pretrained(DEFAULT_MODEL, dtype=torch.float32, local_files_only=True)
     torch.manual_seed(7)
     with torch.no_grad():
         model.associative.value.normal_(std=0.05)
+        # What ships says nothing where it knows nothing; this one always says something.
+        model.backbone.cls.predictions.bias[model.config.eos_token_id] = -100.0
     model.config.answers_from_memory, model.config.memory_tokens = True, "own"
     if model.span is None:
         model.config.reads_spans, model.span = True, SpanHead(model.config.hidden_size)

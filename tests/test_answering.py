@@ -186,11 +186,12 @@ def test_as_of_a_page_only_what_stands_up_to_it_counts(island, reader):
 
 
 @pytest.mark.parametrize("settings", [{}, {"k": 1}, {"k": 2, "as_of_page": 1}, {"as_of_page": 0}])
-def test_with_the_model_that_ships_memory_changes_no_answer(island, reader, settings):
+def test_with_the_model_that_ships_memory_changes_no_answer_of_a_passage(island, reader, settings):
     answerer = Answerer(island, reader, CALIBRATION)
     for question in (*QUESTIONS, "Who sails to the moon?"):
         final = answerer.ask(question, memory="final", **settings)
         empty = answerer.ask(question, memory="empty", **settings)
+        final, empty = replace(final, memory_answer=None), replace(empty, memory_answer=None)
         assert without_timings(final) == without_timings(empty)
 
 
