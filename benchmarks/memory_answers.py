@@ -27,8 +27,8 @@ TASKS, SEGMENTS, STORIES, QUESTIONS = (1, 2, 3, 4, 5), (4, 16), 24, 160
 def memory_calibration(
     model: DocumentModel, data: Path
 ) -> tuple[dict[str, float], dict[str, float | int]]:
-    """What answering.json says of memory, and how well that holds (fitted on one half of the
-    answers, reported on the other)."""
+    """What answering.json says of memory, and how well that holds: the confidence is fitted on one
+    half of the answers and reported on the other; the threshold looks at wrong ones of both."""
     # Where nothing is said there is nothing to be sure of.
     stories, articles = _stories(model, data), _articles(model, data)
     answers = [(raw, hit, False) for raw, hit in stories if raw]
