@@ -40,7 +40,8 @@ class Lengths:
     many are told and read once, and then met again and again: as many of their first segments as
     there is room for, among filler. facts: fewest and most sentences of a simulated story.
     beside: share of batches whose stories stand before their questions in one row, without
-    memory: what answering is, before it is from memory. filled: share of batches that ask all questions of a story in one row, with a [MASK] for each answer
+    memory: what answering is, before it is from memory. filled: share of batches that ask all
+    questions of a story in one row, with a [MASK] for each answer
     (all answers of bAbI qa1 to qa5 are words of one token). absent: share of questions that the
     story does not answer; nothing is to be said then. address, overlap, quiet: weights of the
     losses of what is looked up (`training.objectives.addresses`), of keys that stray from all
