@@ -498,6 +498,23 @@ def test_an_emptied_memory_says_nothing_of_the_story(words, texts):
         assert float(full.learn(model, random.Random(1), empty=False).loss) != losses[0]
 
 
+def test_other_stories_are_told_after_so_many_steps_and_a_restart_tells_the_same(words, texts):
+    settings, model = Lengths(batch=4, stories=8, renewed=10), small_model(words).eval()
+
+    def losses(*steps: int) -> list[float]:
+        made = Babilong(settings, words, texts, {})
+        found = []
+        for step in steps:
+            made.at(step)
+            with torch.no_grad():  # the same draw, so that only the stories differ
+                found.append(float(made.learn(model, random.Random(1), empty=False).loss))
+        return found
+
+    first, same, second, third = losses(0, 9, 10, 25)
+    assert first == same and len({first, second, third}) == 3
+    assert losses(19, 29) == [second, third]
+
+
 def test_a_vocabulary_without_a_mask_is_refused():
     class Bare:
         cls_token_id, sep_token_id, pad_token_id = 1, 2, 0

@@ -90,6 +90,7 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = group["highest"] * recipe.rate_at(step)
         started = time.monotonic()
+        here[name].at(step)
         # On a CPU the fused attention takes ten times as long on the way back from short rows.
         with autocast, sdpa_kernel(_attention(accelerator.device)):
             learned = losses(here[name], draw, draw.random() < recipe.emptied)

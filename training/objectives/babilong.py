@@ -38,7 +38,8 @@ class Lengths:
     """batch: B. questions: Q. segments: S, drawn anew for each batch from this list.
     segment_tokens: most tokens of a segment, as many are drawn from. stories: of each task so
     many are told and read once, and then met again and again: as many of their first segments as
-    there is room for, among filler. facts: fewest and most sentences of a simulated story.
+    there is room for, among filler. renewed: after so many steps of the training there are other
+    stories; what a hundred stories say is soon known by heart. facts: fewest and most sentences of a simulated story.
     beside: share of batches whose stories stand before their questions in one row, without
     memory: what answering is, before it is from memory. filled: share of batches that ask all
     questions of a story in one row, with a [MASK] for each answer
@@ -54,6 +55,7 @@ class Lengths:
     segments: tuple[int, ...] = (1,)
     segment_tokens: tuple[int, ...] = (64,)
     stories: int = 32
+    renewed: int = 300
     facts: tuple[int, int] = (2, 4)
     simulated: float = 1.0
     beside: float = 0.0
@@ -75,10 +77,7 @@ class Story:
 
 
 class Babilong(Objective):
-    """stories: the real ones of each task that is not always simulated.
-
-    What is read once does not depend on the batches, so a training that goes on reads the same.
-    """
+    """stories: the real ones of each task that is not always simulated."""
 
     name = "babilong"
 
@@ -91,6 +90,14 @@ class Babilong(Objective):
     ) -> None:
         self.lengths, self.words, self.texts, self.stories = lengths, words, texts, stories
         self._read: dict[int, tuple[dict[int, list[Story]], list[Text]]] = {}
+        self._round = 0
+
+    def at(self, step: int) -> None:
+        """Forgets the stories of another round: what is read once is the same for all its steps."""
+        now = step // self.lengths.renewed
+        if now != self._round:
+            self._round = now
+            self._read.clear()
 
     def learn(self, model: ArmtModel, draw: random.Random, empty: bool) -> Learned:
         size = self.lengths
@@ -134,7 +141,7 @@ class Babilong(Objective):
 
     def _read_once(self, model: ArmtModel, most: int) -> tuple[dict[int, list[Story]], list[Text]]:
         """Stories of each task, over segments of at most `most` tokens, and filler."""
-        size, draw = self.lengths, random.Random(f"stories {most}")
+        size, draw = self.lengths, random.Random(f"stories {most} {self._round}")
         made: dict[int, list[tuple[list[str], Told]]] = {}
         for task in sorted(set(size.tasks)):
             made[task] = []

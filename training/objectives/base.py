@@ -20,13 +20,17 @@ class Learned:
 
 
 class Objective(ABC):
-    """Draws batches and scores them; it keeps nothing between two of them.
+    """Draws batches and scores them.
 
-    All randomness of a batch comes from the `draw` it is given, so that a training which is
-    cut off goes on with the batches that it would have had.
+    All randomness of a batch comes from the `draw` it is given, and what is kept between two of
+    them follows from the number of the step, so that a training which is cut off goes on with the
+    batches that it would have had.
     """
 
     name: ClassVar[str]
+
+    def at(self, step: int) -> None:  # noqa: B027 - most objectives keep nothing
+        """Told before each batch which step of the training it is for."""
 
     @abstractmethod
     def learn(self, model: ArmtModel, draw: random.Random, empty: bool) -> Learned:
