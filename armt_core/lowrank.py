@@ -26,8 +26,9 @@ class LowRank(nn.Module):
         self.outward = nn.Parameter(torch.empty(outputs, rank))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., I) to (..., O)."""
-        return functional.linear(functional.linear(x, self.inward), self.outward)
+        """(..., I) to (..., O), in the type of x whatever that of the delta."""
+        inner = functional.linear(x.to(self.inward.dtype), self.inward)
+        return functional.linear(inner, self.outward).to(x.dtype)
 
     @torch.no_grad()
     def begin_near(self, other: "LowRank") -> None:
@@ -53,7 +54,12 @@ class LayerDelta(nn.Module):
         self.narrow = LowRank(inner, width, rank)
 
 
-def project(linear: nn.Module, x: Tensor, delta: LayerDelta | None, name: str) -> Tensor:
-    """What `linear`, which has this name in LayerDelta, makes of x for a role; without a delta,
-    what it makes of it for all."""
-    return linear(x) if delta is None else linear(x) + delta.get_submodule(name)(x)
+def project(
+    linear: nn.Module, x: Tensor, delta: LayerDelta | None, name: str, since: int = 0
+) -> Tensor:
+    """What `linear`, which has this name in LayerDelta, makes of x (B, T, I) for a role; without a
+    delta, what it makes of it for all. since: rows before this one do not have the role."""
+    out = linear(x)
+    if delta is not None:
+        out[:, since:].add_(delta.get_submodule(name)(x[:, since:]))
+    return out

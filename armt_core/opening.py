@@ -50,6 +50,9 @@ def open_model(
         dtype = faster_dtype(model)
         model.backbone.to(dtype)
         model.deltas.to(dtype)
+        if device == "cpu" and "memory" in model.deltas:
+            # Of sixteen rows: a product takes a fifth of the time that it does in bfloat16.
+            model.deltas["memory"].float()
     pack_linears(model.adapter.layers)
     return DocumentModel(model, tokenizer, fingerprint(folder, settings or {}))
 

@@ -194,6 +194,18 @@ def test_gradients_reach_the_first_segment_and_leave_the_text_alone():
     assert all(weight.grad is None for weight in model.backbone.parameters())
 
 
+def test_text_and_memory_tokens_in_one_row_are_what_they_are_one_after_the_other():
+    model, ids = a_model(), random_ids(2, 9)
+    mask = torch.tensor([[1] * 9, [1] * 5 + [0] * 4]).bool()
+    memory = read(model, 2)
+    text, made = through(model, ids, mask, memory)
+    with torch.no_grad():
+        together, beside = through(model, ids, mask, memory)
+    assert text.requires_grad and not together.requires_grad
+    torch.testing.assert_close(together, text)
+    torch.testing.assert_close(beside, made)
+
+
 def test_weights_come_in_one_order_however_the_roles_are_named():
     """An optimiser knows its weights by their number, also after a checkpoint."""
     one = tiny_model(memory_tokens="apart", deltas={"reader": 2, "answer": 2})

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor
 from transformers import BertForMaskedLM, PreTrainedModel
 
 from armt_core.adapters.base import BackboneAdapter, Context, Seen
-from armt_core.adapters.bert_layer import look, seen
+from armt_core.adapters.bert_layer import look, look_apart, seen
 from armt_core.lowrank import LayerDelta
 
 
@@ -41,9 +42,13 @@ class BertAdapter(BackboneAdapter):
         of_tokens: Tensor,
         delta: LayerDelta | None,
     ) -> tuple[Tensor, Tensor]:
-        at = self.seen(index, text)
-        after = look(self.layers[index], text, at, of_text, None)
-        return after, self.tokens_apart(index, at, tokens, of_tokens, delta)
+        if torch.is_grad_enabled():  # then text is not to be in the graph of the tokens
+            at = self.seen(index, text)
+            after = look(self.layers[index], text, at, of_text, None)
+            return after, self.tokens_apart(index, at, tokens, of_tokens, delta)
+        T, rows = text.shape[1], torch.cat([text, tokens], dim=1)
+        rows = look_apart(self.layers[index], rows, T, of_text, of_tokens, delta)
+        return rows[:, :T], rows[:, T:]
 
     def seen(self, index: int, text: Tensor) -> Seen:
         return seen(self.layers[index], text, None)
