@@ -39,8 +39,8 @@ class Lengths:
     segment_tokens: most tokens of a segment, as many are drawn from. stories: of each task so
     many are told and read once, and then met again and again: as many of their first segments as
     there is room for, among filler. renewed: after so many steps of the training there are other
-    stories; what a hundred stories say is soon known by heart. facts: fewest and most sentences of a simulated story.
-    beside: share of batches whose stories stand before their questions in one row, without
+    stories; what a hundred stories say is soon known by heart. facts: fewest and most sentences of
+    a simulated story. beside: share of batches whose stories stand before their questions in one row, without
     memory: what answering is, before it is from memory. filled: share of batches that ask all
     questions of a story in one row, with a [MASK] for each answer
     (all answers of bAbI qa1 to qa5 are words of one token). absent: share of questions that the
