@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.nn.attention import sdpa_kernel
 
 from armt_core.adapters import Context, Seen
 from armt_core.apart import placed, sees
@@ -21,6 +22,7 @@ from armt_core.masks import attention_bias, positions
 from armt_core.memory import MemoryState
 from armt_core.model import ArmtModel
 from armt_core.reads import LayerReads
+from training.attention import FORWARD
 from training.dual import Projections, Writes
 from training.rows import Answers
 
@@ -61,6 +63,7 @@ class Text:
 
 
 @torch.no_grad()
+@sdpa_kernel(FORWARD)
 def texts(model: ArmtModel, ids: Tensor, mask: Tensor) -> list[Text]:
     """Each of N segments as memory tokens find it. ids, mask: (N, T). Raises ModelError for a
     model whose text reads the memory."""

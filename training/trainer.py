@@ -12,13 +12,14 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.attention import sdpa_kernel
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from armt_core.model import ArmtModel
 from armt_core.opening import faster_dtype
 from training import checkpoints
+from training.attention import with_gradients
 from training.objectives.base import Learned, Objective
 from training.recipe import Recipe, RecipeError, Stage
 
@@ -91,8 +92,7 @@ def train(
             group["lr"] = group["highest"] * recipe.rate_at(step)
         started = time.monotonic()
         here[name].at(step)
-        # On a CPU the fused attention takes ten times as long on the way back from short rows.
-        with autocast, sdpa_kernel(_attention(accelerator.device)):
+        with autocast, sdpa_kernel(with_gradients(accelerator.device)):
             learned = losses(here[name], draw, draw.random() < recipe.emptied)
         accelerator.backward(learned.loss)
         norm = accelerator.clip_grad_norm_(model.parameters(), recipe.clip)
@@ -112,11 +112,6 @@ def train(
 def _precision(model: ArmtModel) -> str:
     """ "bf16" where products in bfloat16 are faster on this device, else "no"."""
     return "bf16" if faster_dtype(model) == torch.bfloat16 else "no"
-
-
-def _attention(device: torch.device) -> list[SDPBackend]:
-    every = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
-    return every if device.type == "cuda" else [SDPBackend.MATH]
 
 
 def _set_dropout(model: ArmtModel, share: float) -> None:

@@ -36,17 +36,17 @@ _QUIET = 12.0
 @dataclass(frozen=True)
 class Lengths:
     """batch: B. questions: Q. segments: S, drawn anew for each batch from this list.
-    segment_tokens: most tokens of a segment, as many are drawn from. stories: of each task so
-    many are told and read once, and then met again and again: as many of their first segments as
-    there is room for, among filler. renewed: after so many steps of the training there are other
-    stories; what a hundred stories say is soon known by heart. facts: fewest and most sentences of
-    a simulated story. beside: share of batches whose stories stand before their questions in one row, without
-    memory: what answering is, before it is from memory. filled: share of batches that ask all
-    questions of a story in one row, with a [MASK] for each answer
-    (all answers of bAbI qa1 to qa5 are words of one token). absent: share of questions that the
-    story does not answer; nothing is to be said then. address, overlap, quiet: weights of the
-    losses of what is looked up (`training.objectives.addresses`), of keys that stray from all
-    others (`training.traced`), and of what filler writes (`_loud`). depth: only the last so many
+    segment_tokens: most tokens of a segment, as many are drawn from. stories: for each time that a
+    task is named so many are told and read once, and then met again: as many of their first
+    segments as there is room for, among filler. renewed: after so many steps there are other
+    stories, for what is met five times is known by heart. facts: fewest and most sentences of a
+    simulated story. beside: share of batches whose stories stand before their questions in one
+    row, without memory: what answering is, before it is from memory. filled: share of batches
+    that ask all questions of a story in one row, with a [MASK] for each answer (all answers of
+    bAbI qa1 to qa5 are words of one token). absent: share of questions that the story does not
+    answer; nothing is to be said then. address, overlap, quiet: weights of the losses of what
+    is looked up (`training.objectives.addresses`), of keys that stray from all others
+    (`training.traced`), and of what filler writes (`_loud`). depth: only the last so many
     segments are in the graph (truncated back-propagation); None: all."""
 
     tasks: tuple[int, ...] = (1,)
@@ -55,7 +55,7 @@ class Lengths:
     segments: tuple[int, ...] = (1,)
     segment_tokens: tuple[int, ...] = (64,)
     stories: int = 32
-    renewed: int = 300
+    renewed: int = 25
     facts: tuple[int, int] = (2, 4)
     simulated: float = 1.0
     beside: float = 0.0
@@ -89,23 +89,27 @@ class Babilong(Objective):
         stories: Mapping[int, Sequence[BabiQuestion]],
     ) -> None:
         self.lengths, self.words, self.texts, self.stories = lengths, words, texts, stories
-        self._read: dict[int, tuple[dict[int, list[Story]], list[Text]]] = {}
+        self._told: dict[int, dict[int, list[Story]]] = {}  # by `segment_tokens` and task
+        self._bare: dict[int, list[Text]] = {}  # by `segment_tokens`
         self._round = 0
 
     def at(self, step: int) -> None:
-        """Forgets the stories of another round: what is read once is the same for all its steps."""
+        """Forgets the stories of another round: those of one are the same for all its steps."""
         now = step // self.lengths.renewed
         if now != self._round:
             self._round = now
-            self._read.clear()
+            self._told.clear()
 
     def learn(self, model: ArmtModel, draw: random.Random, empty: bool) -> Learned:
         size = self.lengths
         S, most = draw.choice(size.segments), draw.choice(size.segment_tokens)
         beside, filled = draw.random() < size.beside, draw.random() < size.filled
-        if most not in self._read:
-            self._read[most] = self._read_once(model, most)
-        told, bare = self._read[most]
+        if most not in self._told:
+            self._told[most] = self._read_once(model, most)
+        if most not in self._bare:
+            of_filler = random.Random(f"filler {most}")
+            self._bare[most] = filler(model, self.words, self.texts, _FILLER, most, of_filler)
+        told, bare = self._told[most], self._bare[most]
         stories, asked = [], []
         for _ in range(size.batch):
             story, questions = self._draw(told, S, draw)
@@ -139,13 +143,13 @@ class Babilong(Objective):
             loss, figures["address"] = loss + size.address * address, share
         return Learned(loss, figures)
 
-    def _read_once(self, model: ArmtModel, most: int) -> tuple[dict[int, list[Story]], list[Text]]:
-        """Stories of each task, over segments of at most `most` tokens, and filler."""
+    def _read_once(self, model: ArmtModel, most: int) -> dict[int, list[Story]]:
+        """Stories of each task, over segments of at most `most` tokens."""
         size, draw = self.lengths, random.Random(f"stories {most} {self._round}")
         made: dict[int, list[tuple[list[str], Told]]] = {}
         for task in sorted(set(size.tasks)):
             made[task] = []
-            while len(made[task]) < size.stories:
+            while len(made[task]) < size.stories * size.tasks.count(task):
                 if draw.random() < size.simulated:
                     facts = simulate(task, draw.randint(*size.facts), draw)
                 else:
@@ -154,19 +158,20 @@ class Babilong(Objective):
                 if fewest <= _SPREAD:
                     over = draw.randint(fewest, max(fewest, min(_SPREAD, len(facts))))
                     story = tell(self.words, facts, self.texts, over, most - 2, draw)
+                    for s in sorted(story.segments)[max(size.segments) :]:
+                        del story.segments[s]  # there is never room for it
                     made[task].append((facts, story))
         rows = [
             row for told in made.values() for _, story in told for row in story.segments.values()
         ]
         read = iter(read_texts(model, *laid(model, self.words, rows, most)))
-        stories = {
+        return {
             task: [
                 Story(facts, story.places, {s: next(read) for s in story.segments})
                 for facts, story in told
             ]
             for task, told in made.items()
         }
-        return stories, filler(model, self.words, self.texts, _FILLER, most, draw)
 
     def _draw(
         self, told: Mapping[int, Sequence[Story]], S: int, draw: random.Random
