@@ -258,6 +258,13 @@ def test_a_training_is_evaluated_exported_and_opened_by_the_app(data, words, tmp
     assert set(again) == {"machine", "date", "commit", "spans", "retrieval"}
     assert again["retrieval"] == tables["retrieval"]
 
+    beside = [*told, "--only", "babilong", "recall", "--control", str(run)]
+    assert main(beside) == 0
+    again = json.loads(result.read_text())
+    for name in ("babilong", "recall"):  # it is its own control here: as good as when emptied
+        assert [r["control"] for r in again[name]] == [r["empty"] for r in again[name]]
+        assert {r["control"] for r in tables[name]} == {None}
+
     assert main(["export", str(run), str(tmp_path / "out"), "--answers-from-memory"]) == 0
     opened = open_model(tmp_path / "out", dtype=torch.float32)
     assert opened.config.answers_from_memory and opened.config.reads_spans

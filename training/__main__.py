@@ -65,6 +65,12 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="NAME",
         help=f"tables to make: {', '.join(TABLES)}",
     )
+    evaluate.add_argument(
+        "--control",
+        type=Path,
+        metavar="F",
+        help="a model trained without a memory, to compare with",
+    )
     evaluate.add_argument("--output", type=Path, required=True, help="JSON file to write")
 
     average = commands.add_parser("average", help="the mean of what several trainings trained")
@@ -126,6 +132,7 @@ def main(arguments: list[str] | None = None) -> int:
                 options.n,
                 options.questions,
                 options.only,
+                open_start(options.control)[0] if options.control else None,
             )
             text = json.dumps({**stamp(), **tables}, indent=2)
             options.output.write_text(text + "\n", encoding="utf-8")

@@ -25,7 +25,8 @@ from training.traced import Text, read_on
 @dataclass(frozen=True)
 class BabilongRow:
     """One task at one length: how often the answer is right with the memory and with an emptied
-    one, and how often the most frequent answer to its kind of question is."""
+    one, how often the most frequent answer to its kind of question is, and how often that of a
+    model that was trained as long without a memory."""
 
     task: int
     segments: int
@@ -33,14 +34,18 @@ class BabilongRow:
     final: float
     empty: float
     constant: float
+    control: float | None = None
 
-    columns: ClassVar = ("task", "segments", "n", "memory", "emptied", "best constant")
+    columns: ClassVar = (
+        "task", "segments", "n", "memory", "emptied", "best constant", "trained without",
+    )  # fmt: skip
 
     def cells(self) -> tuple[str, ...]:
         """What stands under `columns`."""
         final, empty = with_interval(self.final, self.n), with_interval(self.empty, self.n)
         constant = f"{self.constant:.0%}"
-        return f"qa{self.task}", str(self.segments), str(self.n), final, empty, constant
+        control = "" if self.control is None else with_interval(self.control, self.n)
+        return f"qa{self.task}", str(self.segments), str(self.n), final, empty, constant, control
 
 
 @torch.inference_mode()
@@ -55,31 +60,33 @@ def babilong(
     n: int,
     batch: int = 10,
     seed: int = 0,
+    control: ArmtModel | None = None,
 ) -> BabilongRow:
     """n questions of `task`, each story hidden in as many full segments of books.
 
     bare: segments of `texts` without a fact, in which the stories are hidden: each is read once
     and met again and again, at no cost to what is measured, for text is read without the memory.
-    A story that does not fit is left out.
+    A story that does not fit is left out. control: a model that was trained without a memory.
     """
     draw = random.Random(f"{seed}/{task}/{segments}")
     most = model.config.segment_tokens
     fitting = [q for q in stories if fits(q.facts, segments, most - 2)]
     chosen = draw.sample(fitting, min(n, len(fitting)))
-    right = {"final": 0, "empty": 0}
+    right = {"final": 0, "empty": 0, "control": 0}
     for at in range(0, len(chosen), batch):
         part = chosen[at : at + batch]
         told = [tell(words, q.facts, texts, segments, most - 2, draw) for q in part]
         memory = read_on(model, together(model, words, told, segments, most, bare, draw))
-        for kind, state in (("final", memory), ("empty", None)):
-            said = _say(model, words, [q.question for q in part], state)
+        ways = [("final", model, memory), ("empty", model, None)]
+        for kind, who, state in ways + ([("control", control, None)] if control else []):
+            said = _say(who, words, [q.question for q in part], state)
             pairs = zip(said, part, strict=True)
             right[kind] += sum(text.strip() == q.answer for text, q in pairs)
     total = len(chosen)
     constant = _best_constant([(q.question, q.answer) for q in chosen]) / total
-    return BabilongRow(
-        task, segments, total, right["final"] / total, right["empty"] / total, constant
-    )
+    final, empty, without = (right[kind] / total for kind in ("final", "empty", "control"))
+    beside = without if control else None
+    return BabilongRow(task, segments, total, final, empty, constant, beside)
 
 
 def _best_constant(asked: Sequence[tuple[str, str]]) -> int:

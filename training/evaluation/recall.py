@@ -22,11 +22,12 @@ from training.text import Texts
 
 @dataclass(frozen=True)
 class RecallRow:
-    """One distance. ago: segments read since, 1 for the last one read. masked: share of the
-    words of that segment that are masked. documents, tokens: how many were read, and how many
+    """One distance. ago: segments read since, 1 for the last one read. masked: share of the words
+    of that segment that are masked. documents, tokens: how many were read, and how many
     masked tokens they have there in all. final, empty: share of those tokens that the
-    language-model head gives first, with the memory after the last segment and with an emptied
-    one. The tokens of a document are not independent, so their interval is a little narrow."""
+    language-model head gives first, with the memory after the last segment and with an
+    emptied one; control: of a model that was trained without a memory. The tokens of a
+    document are not independent, so their interval is a little narrow."""
 
     ago: int
     masked: float
@@ -34,15 +35,19 @@ class RecallRow:
     tokens: int
     final: float
     empty: float
+    control: float | None = None
 
-    columns: ClassVar = ("segments ago", "masked", "documents", "tokens", "memory", "emptied")
+    columns: ClassVar = (
+        "segments ago", "masked", "documents", "tokens", "memory", "emptied", "trained without",
+    )  # fmt: skip
 
     def cells(self) -> tuple[str, ...]:
         """What stands under `columns`."""
         final = with_interval(self.final, self.tokens)
         empty = with_interval(self.empty, self.tokens)
+        control = "" if self.control is None else with_interval(self.control, self.tokens)
         counts = str(self.documents), str(self.tokens)
-        return str(self.ago), f"{self.masked:.0%}", *counts, final, empty
+        return str(self.ago), f"{self.masked:.0%}", *counts, final, empty, control
 
 
 @torch.inference_mode()
@@ -55,6 +60,7 @@ def recall(
     shares: Sequence[float] = (RecallSettings.masked, 0.15),
     batch: int = 10,
     seed: int = 0,
+    control: ArmtModel | None = None,
 ) -> list[RecallRow]:
     """n documents of full segments, as many as the farthest distance; a row for each share of
     masked words (that of training first) and each distance. Each document is read once."""
@@ -70,12 +76,16 @@ def recall(
             again = [document[-ago] for document in documents]
             holes = Holes.of(words, again, share, draw).to(model.device)
             tokens[share, ago] += len(holes.target)
-            for kind, state in (("final", memory), ("empty", None)):
-                said = holes.logits(model, state).argmax(-1)  # (N,)
+            ways = [("final", model, memory), ("empty", model, None)]
+            for kind, who, state in ways + ([("control", control, None)] if control else []):
+                said = holes.logits(who, state).argmax(-1)  # (N,)
                 right[share, ago, kind] += int((said == holes.target).sum())
     rows = []
     for share, ago in product(shares, distances):
         total = tokens[share, ago]
-        final, empty = (right[share, ago, kind] / total for kind in ("final", "empty"))
-        rows.append(RecallRow(ago, share, n, total, final, empty))
+        final, empty, without = (
+            right[share, ago, kind] / total for kind in ("final", "empty", "control")
+        )
+        beside = without if control else None
+        rows.append(RecallRow(ago, share, n, total, final, empty, beside))
     return rows

@@ -47,14 +47,17 @@ def evaluate(
     n: int = 100,
     questions: int = 500,
     only: Sequence[str] = tuple(ROWS),
+    control: ArmtModel | None = None,
 ) -> dict[str, Any]:
     """The tables named in `only`, on what was kept apart from training. n: stories of a task at
     a length, and documents for recall; questions: of each kind for the spans. Rows are plain
-    dictionaries."""
-    model.eval()
+    dictionaries. control: a model that was trained without a memory, beside what asks one."""
     dtype = faster_dtype(model)  # as the app opens it
-    model.backbone.to(dtype)
-    model.deltas.to(dtype)
+    for some in (model, control):
+        if some is not None:
+            some.eval()
+            some.backbone.to(dtype)
+            some.deltas.to(dtype)
 
     def articles() -> list[Article]:
         return articles_of(files.questions(data, "squad-articles", "dev"))
@@ -67,7 +70,10 @@ def evaluate(
             stories = files.babi(data, task, "dev")
             for count in segments:
                 few = min(n, max(10, _SEGMENTS // count))
-                rows.append(babilong(model, words, stories, texts, bare, task, count, few))
+                row = babilong(
+                    model, words, stories, texts, bare, task, count, few, control=control
+                )
+                rows.append(row)
                 log.info("%s", " | ".join(rows[-1].cells()))
         return rows
 
@@ -79,7 +85,7 @@ def evaluate(
 
     def of_recall() -> list[RecallRow]:
         texts = Texts(files.books(data, "dev") + files.documents(data, "dev"), words)
-        return recall(model, words, texts, n)
+        return recall(model, words, texts, n, control=control)
 
     makers: dict[str, Callable[[], Sequence[Row]]] = {
         "babilong": of_babilong,
