@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from app.answering import Answerer
+from app.conversing import Turn, keep, turns
 from app.results import Answer, Citation, Memory
 from armt_core.errors import ParseError, UsageError
 from ingest.child import ParserPool
 from ingest.limits import ParseLimits
 from ingest.pipeline import ingest_paths
 from ingest.reports import FileReport
-from storage.records import Document, Page
+from storage.records import Conversation, Document, Page
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +88,31 @@ class Service:
         return self.answerer.ask(
             question, documents=documents or None, as_of_page=as_of_page, memory=memory
         )
+
+    def compare(
+        self, question: str, documents: Sequence[str] | None, as_of_page: int | None
+    ) -> tuple[Answer, Answer]:
+        """The answers with the memory as read and with an emptied one. Raises as `ask`."""
+        return (
+            self.ask(question, documents, as_of_page, "final"),
+            self.ask(question, documents, as_of_page, "empty"),
+        )
+
+    def remember(self, conversation_id: str | None, answer: Answer) -> str:
+        """Keeps an answer in a conversation (None: a new one); the conversation's id."""
+        return keep(self.library, conversation_id, answer)
+
+    def conversations(self) -> list[Conversation]:
+        """Those that were kept, the one last used first."""
+        return self.library.conversations()
+
+    def turns(self, conversation_id: str) -> list[Turn]:
+        """What was said in a conversation."""
+        return turns(self.library, conversation_id)
+
+    def titles(self) -> dict[str, str]:
+        """The titles of all documents, by id."""
+        return {document.id: document.title for document in self.documents()}
 
     def page(self, citation: Citation) -> Page:
         """The cited page as stored."""

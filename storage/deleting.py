@@ -2,18 +2,33 @@
 
 import logging
 
-from sqlalchemy import String, cast, delete, select, text
+from sqlalchemy import ColumnElement, String, cast, delete, func, select, text
 
 from armt_core.errors import UnknownDocument
 from storage.migrating import backups
+from storage.records import Extent
 from storage.store import Store
-from storage.tables import DocumentRow, MessageRow, VersionRow
+from storage.tables import DocumentRow, MessageRow, PassageRow, SnapshotRow, VersionRow
 
 log = logging.getLogger(__name__)
 
 
 class Deleting(Store):
     """Deletion."""
+
+    def extent(self, document_id: str) -> Extent:
+        """What `delete` would remove. Raises UnknownDocument for anything but a document's id."""
+        with self._reading() as session:
+            if session.get(DocumentRow, document_id) is None:
+                raise _unknown(document_id)
+            versions = select(VersionRow.id).where(VersionRow.document_id == document_id)
+
+            def rows(table: type[PassageRow] | type[SnapshotRow]) -> int:
+                wanted = select(func.count()).where(table.version_id.in_(versions))
+                return session.scalar(wanted) or 0
+
+            messages = select(func.count()).where(_names(document_id))
+            return Extent(rows(PassageRow), rows(SnapshotRow), session.scalar(messages) or 0)
 
     def delete(self, document_id: str) -> None:
         """Delete a document: versions, pages, passages, words, memories, originals, and the
@@ -26,16 +41,10 @@ class Deleting(Store):
         """
         with self._writing() as session:
             if session.get(DocumentRow, document_id) is None:
-                raise UnknownDocument(
-                    f"No document has the id {document_id!r}; see: python -m app documents"
-                )
+                raise _unknown(document_id)
             of_document = select(VersionRow.sha256).where(VersionRow.document_id == document_id)
             hashes = set(session.scalars(of_document))
-            session.execute(
-                delete(MessageRow).where(
-                    cast(MessageRow.content, String).contains(document_id, autoescape=True)
-                )
-            )
+            session.execute(delete(MessageRow).where(_names(document_id)))
             session.execute(delete(DocumentRow).where(DocumentRow.id == document_id))
             # Deletions only mark words; merging the whole index drops them.
             session.execute(text("INSERT INTO passage_words(passage_words) VALUES('optimize')"))
@@ -46,3 +55,12 @@ class Deleting(Store):
             log.info("Removing %s: it may hold the deleted text", copy)
             copy.unlink(missing_ok=True)
         self._flush_log()
+
+
+def _names(document_id: str) -> ColumnElement[bool]:
+    """Messages that name a document."""
+    return cast(MessageRow.content, String).contains(document_id, autoescape=True)
+
+
+def _unknown(document_id: str) -> UnknownDocument:
+    return UnknownDocument(f"No document has the id {document_id!r}; see: python -m app documents")

@@ -159,6 +159,16 @@ class Document:
 
 
 @dataclass(frozen=True)
+class Extent:
+    """What goes with a document when it is deleted, of all its versions. messages: of
+    conversations, that name it."""
+
+    passages: int
+    snapshots: int
+    messages: int
+
+
+@dataclass(frozen=True)
 class Conversation:
     """A conversation, named by what was first asked or by the user."""
 

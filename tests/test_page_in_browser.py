@@ -25,7 +25,10 @@ SENTENCES = (
     "The ferry leaves for Tarn Island at twenty past seven.",
     "The glass hive in the school holds forty thousand bees.",
 )
-HOSTILE = "<img src=x onerror=window.hacked=1><script>window.hacked=2</script>"
+HOSTILE = (
+    "<img src=x onerror=window.hacked=1><script>window.hacked=2</script> ${window.hacked=4} "
+    "{{#each value}} {{{value}}} [here](javascript:window.hacked=5) @children"
+)
 
 
 def free_port() -> int:
@@ -102,12 +105,14 @@ def opened(context: BrowserContext, address: str) -> Page:
 
 
 def drop(page: Page, *files: Path) -> None:
+    page.get_by_role("tab", name="Library").click()
     page.locator("#files input[type=file]").set_input_files([str(file) for file in files])
 
 
 def ask(page: Page, question: str) -> None:
+    page.get_by_role("tab", name="Ask").click()
     page.locator("#question textarea, #question input").fill(question)
-    page.locator("#ask").click()
+    page.locator("#question textarea, #question input").press("Enter")
 
 
 def soon(found: Locator, text: "str | re.Pattern[str]") -> None:
@@ -115,7 +120,17 @@ def soon(found: Locator, text: "str | re.Pattern[str]") -> None:
 
 
 def choose(page: Page, title: str) -> None:
-    page.locator("#choice label", has_text=title).locator("input").check()
+    page.locator("#documents input").click()
+    page.get_by_role("option", name=title).click()
+    page.keyboard.press("Escape")
+
+
+def unfold(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name).click()
+
+
+#: The newest answer: the last turn stands first.
+NEWEST = "#conversation .turn:first-child"
 
 
 @pytest.fixture(scope="module")
@@ -131,13 +146,13 @@ def yearbook(browser, address, tmp_path_factory) -> str:
     pdf.output(str(path))
     context = browser.new_context()
     page = opened(context, address)
-    page.get_by_role("button", name="Library").click()
+    soon(page.locator("#conversation"), "The library is empty. Open Library and drop a PDF")
+    page.get_by_role("tab", name="Library").click()
     soon(page.locator("#library"), "The library is empty. Drop a PDF")
     ask(page, "Who is there?")
-    soon(page.locator("#answer .error"), "The library has no document to ask.")
+    soon(page.locator(f"{NEWEST} .error"), "The library has no document to ask.")
     drop(page, path)
     soon(page.locator("#reports"), re.compile(r"Read Yearbook of the Islands: 4 pages, \d+ tokens"))
-    soon(page.locator("#choice"), "Yearbook of the Islands (4 pages)")
     soon(page.locator("#library"), "ready")
     context.close()
     return "Yearbook of the Islands"
@@ -156,10 +171,10 @@ def test_a_question_shows_the_answer_its_page_number_and_the_page_drawn(
     choose(page, yearbook)
     soon(page.locator("#loaded"), "Memory loaded: 1 document, 4 segments read, 1.8 MB.")
     ask(page, questions[number])
-    soon(page.locator("#answer .verdict"), SENTENCES[number])
-    first = page.locator("#answer .citation").first
-    expect(first.locator("p")).to_have_text(SENTENCES[number])
-    expect(first.locator("footer")).to_contain_text(f"1 · {yearbook}, page {number + 2}")
+    soon(page.locator(f"{NEWEST} .verdict"), SENTENCES[number])
+    first = page.locator(f"{NEWEST} .citation").first
+    expect(first.locator(".quote")).to_have_text(SENTENCES[number])
+    expect(first.locator(".source")).to_contain_text(f"1 · {yearbook}, page {number + 2}")
     shown = page.locator("#page figure")
     expect(shown).to_have_attribute("data-page", str(number + 1))
     expect(shown.locator("img")).to_be_visible()
@@ -189,27 +204,112 @@ def yellow(image: Locator) -> int:
     )
 
 
-def test_another_cited_page_is_drawn_when_it_is_chosen(visitor, address, yearbook):
+def test_another_cited_page_is_drawn_when_it_is_chosen_or_turned_to(visitor, address, yearbook):
     page = opened(visitor, address)
     choose(page, yearbook)
     ask(page, "When does the ferry leave for Tarn Island?")
     figure = page.locator("#page figure")
     expect(figure).to_have_attribute("data-page", "2", timeout=60_000)
-    second = page.locator("#cited label").nth(1)
-    number = re.search(r"page (\d+)", second.inner_text())
+    page.locator(f"{NEWEST} summary").click()  # weaker passages are folded away
+    second = page.locator(f"{NEWEST} .citation").nth(1)
+    number = re.search(r"page (\d+)", second.locator(".source").inner_text())
     assert number is not None and number[1] != "3"
-    second.click()
+    second.press("Enter")  # a citation is a button
     expect(figure).to_have_attribute("data-page", str(int(number[1]) - 1), timeout=60_000)
-    expect(page.locator("#answer .verdict")).to_have_text(SENTENCES[1])
+    page.locator("#previous").click()
+    expect(figure).to_have_attribute("data-page", "2", timeout=60_000)
+    page.locator("#next").click()
+    expect(figure).to_have_attribute("data-page", str(int(number[1]) - 1), timeout=60_000)
+    expect(page.locator(f"{NEWEST} .verdict")).to_have_text(SENTENCES[1])
+
+
+def test_a_conversation_is_kept_and_opened_again_with_its_pages(visitor, address, yearbook):
+    page = opened(visitor, address)
+    choose(page, yearbook)
+    for number, text in enumerate(("Who keeps the lighthouse on Vessel Rock?", "How many bees?")):
+        ask(page, text)
+        soon(page.locator(f"{NEWEST} .question"), text)
+        soon(page.locator(f"{NEWEST} .verdict"), SENTENCES[2 * number])
+    again = opened(visitor, address)
+    expect(again.locator("#conversation .turn")).to_have_count(0)
+    unfold(again, "Conversations")
+    again.locator("#earlier input").click()
+    again.get_by_role("option", name="Who keeps the lighthouse").first.click()
+    expect(again.locator("#conversation .turn")).to_have_count(2, timeout=60_000)
+    soon(again.locator(f"{NEWEST} .verdict"), SENTENCES[2])
+    expect(again.locator("#page figure")).to_have_attribute("data-page", "3", timeout=60_000)
+    again.locator("#conversation .turn").nth(1).locator(".citation").first.click()
+    expect(again.locator("#page figure")).to_have_attribute("data-page", "1", timeout=60_000)
+    again.locator("#new").click()
+    expect(again.locator("#conversation .turn")).to_have_count(0, timeout=60_000)
+    expect(again.locator("#page figure")).to_have_count(0)
+
+
+def test_the_last_question_is_asked_with_and_without_memory(visitor, address, yearbook):
+    page = opened(visitor, address)
+    unfold(page, "As of a page, with and without memory")
+    page.locator("#compare").click()
+    soon(page.locator("#comparison .error"), "Ask a question first.")
+    choose(page, yearbook)
+    ask(page, "How many bees live in the glass hive?")
+    soon(page.locator(f"{NEWEST} .verdict"), SENTENCES[2])
+    page.locator("#compare").click()
+    soon(page.locator("#comparison"), "How many bees live in the glass hive?")
+    heads = page.locator("#comparison h4").all_inner_texts()
+    assert heads == ["Passages say", "Memory alone says", "An emptied memory says"]
+    soon(page.locator("#comparison div div").first, SENTENCES[2])
+
+
+def test_an_encrypted_file_goes_in_with_its_password_which_is_not_shown(
+    visitor, address, yearbook, tmp_path
+):
+    pdf = FPDF()
+    pdf.set_font("Helvetica", size=14)
+    pdf.set_encryption(owner_password="keeper", user_password="heron")
+    pdf.add_page()
+    pdf.multi_cell(0, text="The sluice is opened on Fridays.")
+    path = tmp_path / "sluice.pdf"
+    pdf.output(str(path))
+    page = opened(visitor, address)
+    drop(page, path)
+    soon(page.locator("#reports .failed"), "password")
+    unfold(page, "A file has a password")
+    secret = page.locator("#password input")
+    assert secret.get_attribute("type") == "password"
+    secret.fill("heron")
+    drop(page, path)
+    soon(page.locator("#reports"), "Read sluice: 1 page")
+
+
+def test_a_document_is_deleted_after_its_extent_was_shown(visitor, address, yearbook, tmp_path):
+    path = tmp_path / "lockkeeper.txt"
+    path.write_text("The lock keeper of Gannet Weir is Ode Brandt.", encoding="utf-8")
+    page = opened(visitor, address)
+    drop(page, path)
+    soon(page.locator("#reports"), "Read lockkeeper: 1 page")
+    ask(page, "Who is the lock keeper of Gannet Weir?")
+    soon(page.locator(f"{NEWEST} .verdict"), "Ode Brandt")
+    page.get_by_role("tab", name="Library").click()
+    unfold(page, "Delete a document")
+    expect(page.locator("#delete")).to_be_disabled()
+    page.locator("#chosen input").click()
+    page.get_by_role("option", name="lockkeeper").click()
+    soon(page.locator("#extent"), "“lockkeeper” for good: 1 page, 1 passage, 1 memory")
+    soon(page.locator("#extent"), "1 answer that quotes it")
+    page.locator("#delete").click()
+    soon(page.locator("#extent"), "Deleted.")
+    expect(page.locator("#library")).not_to_contain_text("lockkeeper", timeout=60_000)
+    ask(page, "Who is the lock keeper of Gannet Weir?")
+    soon(page.locator(f"{NEWEST} .verdict"), "Not found")
 
 
 def test_what_no_document_says_is_not_found(visitor, address, yearbook):
     page = opened(visitor, address)
     choose(page, yearbook)
     ask(page, "What is the capital of Mongolia?")
-    soon(page.locator("#answer .verdict"), "Not found in these documents.")
-    expect(page.locator("#answer")).to_contain_text("The nearest passages")
-    expect(page.locator("#cited")).to_contain_text("Nearest pages")
+    soon(page.locator(f"{NEWEST} .verdict"), "Not found in these documents.")
+    expect(page.locator(NEWEST)).to_contain_text("The nearest passages")
+    expect(page.locator("#page figure")).to_be_visible()
 
 
 def test_as_of_a_page_counts_from_1_and_rubbish_is_answered_with_a_sentence(
@@ -217,27 +317,29 @@ def test_as_of_a_page_counts_from_1_and_rubbish_is_answered_with_a_sentence(
 ):
     page = opened(visitor, address)
     choose(page, yearbook)
+    unfold(page, "As of a page, with and without memory")
     as_of = page.locator("#as-of textarea, #as-of input")
+    asked = "When does the ferry leave for Tarn Island?"  # it stands on page 3
     as_of.fill("2")
-    ask(page, "When does the ferry leave for Tarn Island?")  # it stands on page 3
-    soon(page.locator("#answer .verdict"), "Not found in these documents.")
+    ask(page, asked)
+    soon(page.locator(f"{NEWEST} .verdict"), "Not found in these documents.")
     as_of.fill("3")
-    page.locator("#ask").click()
-    soon(page.locator("#answer .verdict"), SENTENCES[1])
+    ask(page, asked)
+    soon(page.locator(f"{NEWEST} .verdict"), SENTENCES[1])
     for rubbish in ("two", "0", "-1", "1.5", "9" * 5000):
         as_of.fill(rubbish)
-        page.locator("#ask").click()
-        soon(page.locator("#answer .error"), f"page number from 1 on, not “{rubbish[:40]}”")
+        ask(page, asked)
+        soon(page.locator(f"{NEWEST} .error"), f"page number from 1 on, not “{rubbish[:40]}”")
         expect(page.locator("#page figure")).to_have_count(0)
     as_of.fill("5")
-    page.locator("#ask").click()
-    soon(page.locator("#answer .error"), "has pages 1 to 4; there is no page 5")
+    ask(page, asked)
+    soon(page.locator(f"{NEWEST} .error"), "has pages 1 to 4; there is no page 5")
 
 
 def test_an_empty_question_is_answered_with_a_sentence(visitor, address, yearbook):
     page = opened(visitor, address)
     ask(page, "  ")
-    soon(page.locator("#answer .error"), "The question is empty.")
+    soon(page.locator(f"{NEWEST} .error"), "The question is empty.")
 
 
 def test_a_hostile_file_is_text_and_a_bad_one_shows_its_reason(visitor, address, tmp_path):
@@ -250,16 +352,14 @@ def test_a_hostile_file_is_text_and_a_bad_one_shows_its_reason(visitor, address,
     page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
     drop(page, hostile, bad)
     soon(page.locator("#reports .failed"), re.compile(r"Failed broken \(.{10,}\)"))
-    choice = page.locator("#choice label", has_text="onerror")
-    expect(choice).to_be_visible(timeout=60_000)
-    choice.locator("input").check()
+    page.get_by_role("tab", name="Ask").click()
+    choose(page, "onerror")
     soon(page.locator("#loaded"), "Memory loaded: 1 document")
     ask(page, "What is the password of the vault?")
-    soon(page.locator("#answer .verdict"), HOSTILE)
+    soon(page.locator(f"{NEWEST} .verdict"), HOSTILE)
     expect(page.locator("#page mark")).to_contain_text(HOSTILE)
     assert page.evaluate("window.hacked") is None and not said
-    for place in ("#answer", "#page", "#reports", "#choice", "#cited", "#library", "#loaded"):
-        assert page.locator(f"{place} img[src=x], {place} script").count() == 0, place
+    assert page.locator("body img[src=x], #conversation script, #page script").count() == 0
 
 
 def test_two_visitors_at_once_see_their_own_answers(visitor, browser, address, yearbook):
@@ -268,11 +368,11 @@ def test_two_visitors_at_once_see_their_own_answers(visitor, browser, address, y
         for _ in range(3):
             ask(one, "Who keeps the lighthouse on Vessel Rock?")
             ask(two, "How many bees live in the glass hive?")
-            soon(one.locator("#answer .verdict"), SENTENCES[0])
-            soon(two.locator("#answer .verdict"), SENTENCES[2])
+            soon(one.locator(f"{NEWEST} .verdict"), SENTENCES[0])
+            soon(two.locator(f"{NEWEST} .verdict"), SENTENCES[2])
             expect(one.locator("#page figure")).to_have_attribute("data-page", "1")
             expect(two.locator("#page figure")).to_have_attribute("data-page", "3")
-        assert not two.locator("#choice input:checked").count()
+        assert not two.locator("#documents .token").count()
 
 
 @pytest.mark.parametrize("width", [390, 1280])
@@ -280,7 +380,7 @@ def test_the_page_needs_no_sideways_scrolling(visitor, address, yearbook, width)
     page = opened(visitor, address)
     page.set_viewport_size({"width": width, "height": 844})
     ask(page, "When does the ferry leave for Tarn Island?")
-    soon(page.locator("#answer .verdict"), SENTENCES[1])
+    soon(page.locator(f"{NEWEST} .verdict"), SENTENCES[1])
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 

@@ -4,10 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from app.conversing import Turn
 from app.results import Answer, Citation, MemoryAnswer
-from app.ui import render
+from app.ui import answers, documents, render
 from ingest.reports import FileReport
-from storage.records import Document, Page
+from storage.records import Document, Extent, Page
 
 HOSTILE = (
     "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp; **bold** [link](javascript:1) "
@@ -82,25 +83,35 @@ def hostile_pieces() -> dict[str, str]:
     cited = citation(title=HOSTILE, page_label=HOSTILE, quote=HOSTILE, start=0, end=len(HOSTILE))
     said = MemoryAnswer(HOSTILE, 0.5, "d1")
     return {
-        "answer": render.answer_html(answer(answer=HOSTILE, citations=(cited,))),
-        "not found": render.answer_html(
-            answer(answer=None, found=False, citations=(), nearest=(cited,))
+        "answer": answers.answer_html(answer(answer=HOSTILE, citations=(cited,)), 0),
+        "not found": answers.answer_html(
+            answer(answer=None, found=False, citations=(), nearest=(cited,)), 0
         ),
-        "memory": render.memory_html(answer(memory_answer=said), None, {"d1": HOSTILE}),
+        "memory": answers.conversation_html(
+            [Turn("Q?", answer(memory_answer=said))], {"d1": HOSTILE}
+        ),
+        "question": answers.conversation_html([Turn(HOSTILE, answer())], {}),
+        "waiting": answers.conversation_html([], {}, pending=HOSTILE),
+        "comparison": answers.comparison_html(
+            answer(question=HOSTILE, answer=HOSTILE, citations=(cited,), memory_answer=said),
+            answer(memory_answer=said),
+            None,
+        ),
         "picture": render.page_image_html(b"png", cited),
-        "text": render.page_text_html(Page(4, HOSTILE, HOSTILE * 3), cited, HOSTILE),
-        "documents": render.documents_html(
+        "text": render.page_text_html(Page(4, HOSTILE, HOSTILE * 3), cited),
+        "documents": documents.documents_html(
             [document(title=HOSTILE, state="failed", reason=HOSTILE)]
         ),
-        "update": render.documents_html(
+        "update": documents.documents_html(
             [document(title=HOSTILE, update_state="failed", update_reason=HOSTILE)]
         ),
-        "reports": render.reports_html(
+        "reports": documents.reports_html(
             [FileReport("/a/" + HOSTILE, "failed", title=HOSTILE, reason=HOSTILE)]
         ),
-        "untitled report": render.reports_html(
+        "untitled report": documents.reports_html(
             [FileReport("/a/<b>bold<b>", "failed", reason=HOSTILE)]
         ),
+        "extent": documents.extent_html(document(title=HOSTILE), Extent(1, 1, 1)),
         "error": render.error_html(HOSTILE),
     }
 
@@ -115,45 +126,79 @@ def test_text_of_documents_is_shown_as_it_is_and_never_becomes_markup(piece):
     assert 'alt="&lt;script&gt;' in html or piece != "picture"
 
 
-def test_a_label_to_choose_a_citation_by_is_one_line_with_a_cut_title():
-    assert render.citation_label(2, citation()) == "2 · Yearbook, page 5"
-    assert render.citation_label(1, citation(page_label="iv")) == "1 · Yearbook, page iv"
-    label = render.citation_label(1, citation(title="x" * 200))
-    assert "x" * 57 + "..., page 5" in label and "x" * 58 not in label
+def test_a_citation_is_named_in_one_line_with_a_cut_title():
+    assert render.citation_name(citation()) == "Yearbook, page 5"
+    assert render.citation_name(citation(page_label="iv")) == "Yearbook, page iv"
+    name = render.citation_name(citation(title="x" * 200))
+    assert "x" * 57 + "..., page 5" in name and "x" * 58 not in name
 
 
 def test_an_answer_shows_its_confidence_and_its_quotes_in_order():
     second = citation(quote="other\n  words", page=0, score=0.5)
-    html = render.answer_html(answer(citations=(citation(), second)))
+    html = answers.answer_html(answer(citations=(citation(), second)), 3)
     assert "It is so." in html and "Confidence 88%" in html
     assert html.index("0123456789") < html.index("other words") and "page 1 · 50%" in html
+    assert 'data-turn="3" data-citation="1"' in html and "weaker" not in html
+
+
+def test_passages_that_hardly_count_are_folded_away_and_keep_their_numbers():
+    three = tuple(citation(quote=f"quote {n}", score=s) for n, s in enumerate((0.9, 0.01, 0.06)))
+    html = answers.answer_html(answer(citations=three), 0)
+    shown, folded = html.split("<details>")
+    assert "quote 0" in shown and "quote 2" in shown and "quote 1" in folded
+    assert "1 weaker passage<" in folded and 'data-citation="1"' in folded
 
 
 def test_what_was_not_found_says_so_and_offers_the_nearest_three():
     nothing = answer(answer=None, found=False, confidence=0.1, citations=(), source="none")
-    assert "Not found in these documents." in render.answer_html(nothing)
-    assert "nearest" not in render.answer_html(nothing)
-    four = tuple(citation(quote=f"quote {n}") for n in range(4))
-    html = render.answer_html(answer(answer=None, found=False, citations=(), nearest=four))
+    assert "Not found in these documents." in answers.answer_html(nothing, 0)
+    assert "nearest" not in answers.answer_html(nothing, 0)
+    four = tuple(citation(quote=f"quote {n}", score=0.01) for n in range(4))
+    html = answers.answer_html(answer(answer=None, found=False, citations=(), nearest=four), 0)
     assert "nearest passages" in html and "quote 2" in html and "quote 3" not in html
+    assert "weaker" not in html
 
 
 def test_an_answer_from_memory_says_that_no_passage_says_so():
-    html = render.answer_html(answer(answer="<Bees>", citations=(), source="memory"))
+    html = answers.answer_html(answer(answer="<Bees>", citations=(), source="memory"), 0)
     assert "&lt;Bees&gt;" in html and "From memory alone, no passage says so" in html
 
 
-def test_what_memory_says_is_told_apart_from_what_passages_say():
-    for why in (render.UNTRAINED, render.NOT_ASKED):
-        assert why in render.memory_html(None, why, {})
-        assert why in render.memory_html(answer(), why, {})
-    assert "not trained yet" in render.UNTRAINED
-    assert render.memory_html(None, None, {}) == ""
-    assert "Memory alone has no answer." in render.memory_html(answer(), None, {})
-    said = render.memory_html(
-        answer(memory_answer=MemoryAnswer("Bees.", 0.5, "d1")), None, {"d1": "Yearbook"}
+def test_what_memory_says_stands_apart_from_what_passages_say():
+    said = MemoryAnswer("Bees.", 0.5, "d1")
+    html = answers.conversation_html([Turn("Q?", answer(memory_answer=said))], {"d1": "Yearbook"})
+    assert "memory of “Yearbook” alone says: <b>Bees.</b> · confidence 50%" in html
+    assert "memory" not in answers.conversation_html([Turn("Q?", answer())], {})
+
+
+def test_a_conversation_shows_the_last_turn_first_and_what_is_not_answered_yet():
+    html = answers.conversation_html(
+        [Turn("First?", answer()), Turn("Second?", None)], {}, pending="Third?"
     )
-    assert "Bees." in said and "“Yearbook” alone, no passage read · confidence 50%" in said
+    assert html.index("Third?") < html.index("Reading …") < html.index("Second?")
+    assert html.index("document that was deleted") < html.index("First?") < html.index("It is so.")
+    failed = answers.conversation_html([], {}, pending="Third?", error="The library is <empty>.")
+    assert "The library is &lt;empty&gt;." in failed and "Reading" not in failed
+    assert answers.conversation_html([], {}) == ""
+
+
+def test_passages_memory_and_an_emptied_memory_stand_side_by_side():
+    weak = answer(source="none", answer=None, found=False, citations=())
+    final = answer(memory_answer=MemoryAnswer("garden", 0.9, "d1"))
+    html = answers.comparison_html(final, answer(), None)
+    assert html.index("It is so.") < html.index("garden") < html.index("Nothing.")
+    assert "would say" not in html
+    assert "Passages would say: Nothing that" in answers.comparison_html(final, weak, None)
+    for why in (answers.UNTRAINED, answers.NOT_ASKED):
+        assert answers.comparison_html(final, answer(), why).count(why) == 2
+
+
+def test_before_a_document_is_deleted_its_extent_is_shown():
+    html = documents.extent_html(document(bytes_kept=2_500_000), Extent(40, 1, 2))
+    assert "“Yearbook” for good: 3 pages, 40 passages, 1 memory, the copy of its file" in html
+    assert "2 answers that quote it; 2.5 MB" in html
+    bare = documents.extent_html(document(original_kept=False), Extent(1, 2, 0))
+    assert "1 passage, 2 memories; 0.0 MB" in bare and "copy" not in bare
 
 
 def test_a_text_page_is_shown_around_its_marked_quote():
@@ -171,13 +216,13 @@ def test_a_text_page_is_shown_around_its_marked_quote():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({}, "<td>ready</td>"),
+        ({}, ">ready</td>"),
         ({"state": "failed", "reason": "It has 0 bytes."}, "failed: It has 0 bytes."),
         ({"pages_without_text": 3}, "needs OCR: no page has text"),
         ({"pages_without_text": 2}, "ready, 2 pages need OCR"),
         ({"pages_without_text": 1}, "ready, 1 page needs OCR"),
         ({"unknown_ratio": 0.4}, "not readable by this model"),
-        ({"state": "reading"}, "<td>reading</td>"),
+        ({"state": "reading"}, ">reading</td>"),
         ({"update_state": "reading"}, "ready; a newer version is being read"),
         (
             {"update_state": "failed", "update_reason": "Broken."},
@@ -186,16 +231,16 @@ def test_a_text_page_is_shown_around_its_marked_quote():
     ],
 )
 def test_each_state_of_a_document_has_its_words(changes, words):
-    html = render.documents_html([document(**changes)])
+    html = documents.documents_html([document(**changes)])
     assert words in html and "Yearbook" in html and "12,345" in html
 
 
 def test_an_empty_library_says_what_to_do():
-    assert "The library is empty. Drop a PDF" in render.documents_html([])
+    assert "The library is empty. Drop a PDF" in documents.documents_html([])
 
 
 def test_reports_say_what_became_of_each_file():
-    html = render.reports_html(
+    html = documents.reports_html(
         [
             FileReport("/a/b.pdf", "added", title="Book", pages=3, tokens=4200, seconds=1.25),
             FileReport("C:\\x\\c.txt", "failed", reason="It has 0 bytes."),
@@ -209,4 +254,4 @@ def test_reports_say_what_became_of_each_file():
     assert "<b>Known already</b> Known</li>" in html
     assert "<b>Left out</b> f.txt (Another process is reading it.)" in html
     assert "Page: 1 page, 9 tokens, 0.0 s (needs OCR)" in html
-    assert render.reports_html([]) == ""
+    assert documents.reports_html([]) == ""

@@ -7,6 +7,7 @@ Tasks: Weston et al., arXiv 1502.05698.
 
 import random
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 PLACES = ("kitchen", "garden", "hallway", "bedroom", "bathroom", "office")
@@ -26,6 +27,9 @@ _GAVE = re.compile(rf"(\w+) (?:{'|'.join(_GIVE)}) the (\w+) to (\w+)\.")
 _LIES = re.compile(r"The (\w+) is (north|south|east|west) of the (\w+)\.")
 
 
+_NAMES = frozenset({*PLACES, *OBJECTS, *MOVERS, *GIVERS})
+
+
 @dataclass(frozen=True)
 class Asked:
     """A question about a story, its answer, and the bAbI task it is of.
@@ -39,6 +43,15 @@ class Asked:
     question: str
     answer: str
     facts: tuple[int, ...] = ()
+
+    def rivals(self, sentences: Sequence[str]) -> int:
+        """How many of a story's other sentences name someone or something that is asked about."""
+        named = _NAMES.intersection(re.findall(r"\w+", self.question))
+        return sum(
+            not named.isdisjoint(re.findall(r"\w+", sentence))
+            for i, sentence in enumerate(sentences)
+            if i not in self.facts
+        )
 
 
 @dataclass

@@ -29,6 +29,8 @@ from training.worlds import Asked, replay, simulate
 _FILLER = 256
 #: A story is told over at most so many segments, and fills them at most half. Tokens of a fact.
 _SPREAD, _FULL, _FACT = 8, 0.5, 8
+#: Facts that compete for a question beyond so many do not make it likelier to be asked.
+_RIVALS = 4
 #: The logit of a beta that is as good as none: 6 in a million.
 _QUIET = 12.0
 
@@ -192,7 +194,7 @@ class Babilong(Objective):
         at = dict(zip(own, sorted(draw.sample(range(S), len(own))), strict=True))
         places = [Place(at[p.segment], p.first, p.last) for p in story.places[: len(facts)]]
         moved = Story(facts, places, {at[s]: story.texts[s] for s in own})
-        draw.shuffle(possible)
+        possible = _shuffled(possible, facts, draw)
         # Memory is read by all questions of a story at once, so each has as many; again if few.
         asked = [possible[i % len(possible)] for i in range(self.lengths.questions)]
         known = {a.question for a in replay(facts).questions()}
@@ -230,6 +232,15 @@ class Babilong(Objective):
             return Answers.filled(self.words, before, rows)
         told = [start + q for start, of in zip(before, put, strict=True) for q in of]
         return Answers.of(self.words, told, [answer for to in said for answer in to])
+
+
+def _shuffled(asked: Sequence[Asked], facts: Sequence[str], draw: random.Random) -> list[Asked]:
+    """In random order, those early that other facts compete for: a question whose names stand in
+    one fact alone is soon answered by any key that holds a name."""
+    place = [
+        draw.random() ** (1 / (1 + min(_RIVALS, question.rivals(facts)))) for question in asked
+    ]
+    return [asked[i] for i in sorted(range(len(asked)), key=lambda i: -place[i])]
 
 
 def _loud(logits: Tensor, stories: Sequence[Story], outside: int) -> Tensor:

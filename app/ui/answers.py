@@ -1,0 +1,146 @@
+"""A conversation and its answers as HTML. Everything from a document goes through `escape`."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from app.conversing import Turn
+from app.results import Answer, Citation
+from app.ui.render import citation_name, count, error_html
+
+#: Passages shown where nothing was found.
+NEAREST = 3
+#: Citations that score less are folded away.
+WEAK = 0.05
+#: Tells the page which citation of which turn was chosen, by mouse or by keyboard, and on a narrow
+#: screen goes to where it is drawn.
+ON_CITATION = """
+element.addEventListener('click', event => {
+  const chosen = event.target.closest('[data-citation]');
+  if (!chosen) return;
+  trigger('click', {turn: +chosen.dataset.turn, citation: +chosen.dataset.citation});
+  document.querySelector('#page').scrollIntoView({block: 'nearest', behavior: 'smooth'});
+});
+"""
+
+
+def citations_of(answer: Answer | None) -> tuple[Citation, ...]:
+    """What an answer shows: its citations, or the nearest passages where nothing was found."""
+    if answer is None:
+        return ()
+    return answer.citations or answer.nearest[:NEAREST]
+
+
+def conversation_html(
+    turns: Sequence[Turn], titles: Mapping[str, str], pending: str | None = None, error: str = ""
+) -> str:
+    """Question and answer, the last one first, below the box that asks. titles: of documents, by
+    id. pending: what was asked and is not answered yet; error: why it was not."""
+    shown = [
+        f'<section class="turn">{_question_html(turn.question)}{_answer(n, turn, titles)}</section>'
+        for n, turn in enumerate(turns)
+    ]
+    if pending is not None:
+        said = error_html(error) if error else '<p class="pending" role="status">Reading …</p>'
+        shown.append(f'<section class="turn">{_question_html(pending)}{said}</section>')
+    told = "".join(reversed(shown))
+    return f'<div class="conversation" aria-live="polite">{told}</div>' if shown else ""
+
+
+def _question_html(question: str) -> str:
+    return f'<p class="question">{escape(question)}</p>'
+
+
+def _answer(number: int, turn: Turn, titles: Mapping[str, str]) -> str:
+    if turn.answer is None:
+        return '<p class="confidence">Its answer quoted a document that was deleted.</p>'
+    return answer_html(turn.answer, number) + _aside(turn.answer, titles)
+
+
+def answer_html(answer: Answer, turn: int) -> str:
+    """The answer and its quotes, or that there is none."""
+    listed = citations_of(answer)
+    strong = [n for n, citation in enumerate(listed) if n == 0 or citation.score >= WEAK]
+    shown = strong if answer.found else range(len(listed))
+    quotes = "".join(_quote_html(turn, n, listed[n]) for n in shown)
+    if folded := "".join(
+        _quote_html(turn, n, citation) for n, citation in enumerate(listed) if n not in shown
+    ):
+        more = count(len(listed) - len(shown), "weaker passage")
+        quotes += f"<details><summary>{more}</summary>{folded}</details>"
+    if not answer.found or answer.answer is None:
+        nearest = f"<p>The nearest passages, in case they help:</p>{quotes}" if quotes else ""
+        return (
+            '<div class="answer not-found"><p class="verdict">Not found in these documents.</p>'
+            f"{nearest}</div>"
+        )
+    verdict = f'<p class="verdict">{escape(answer.answer)}</p>'
+    if answer.source == "memory":
+        return (
+            f'<div class="answer">{verdict}<p class="confidence">From memory alone, no passage '
+            f"says so · confidence {answer.confidence:.0%}</p></div>"
+        )
+    confidence = f'<p class="confidence">Confidence {answer.confidence:.0%}</p>'
+    return f'<div class="answer">{verdict}{confidence}{quotes}</div>'
+
+
+def _quote_html(turn: int, number: int, citation: Citation) -> str:
+    """A quote that is a button: it opens its page."""
+    quote = " ".join(citation.quote.split())
+    return (
+        f'<button type="button" class="citation" data-turn="{turn}" data-citation="{number}">'
+        f'<span class="quote">{escape(quote)}</span><span class="source">{number + 1} · '
+        f"{escape(citation_name(citation))} · {citation.score:.0%}</span></button>"
+    )
+
+
+def _aside(answer: Answer, titles: Mapping[str, str]) -> str:
+    """What memory alone says beside an answer from passages."""
+    said = answer.memory_answer
+    if said is None or answer.source == "memory":
+        return ""
+    title = titles.get(said.document_id, "a document")
+    return (
+        f'<p class="aside">The memory of “{escape(title)}” alone says: <b>{escape(said.text)}</b> '
+        f"· confidence {said.confidence:.0%}</p>"
+    )
+
+
+#: What is said of memory alone where it is not asked.
+UNTRAINED = (
+    "This model's memory is not trained yet: it is written and kept while reading, but it "
+    "answers nothing by itself, and answers are the same with it and without."
+)
+NOT_ASKED = "This model gives no answers from memory alone."
+
+
+def comparison_html(final: Answer, empty: Answer, unasked: str | None) -> str:
+    """What passages say, what memory alone says, and what an emptied one would have said, side by
+    side. unasked: why memory alone is not asked."""
+    emptied = unasked or _remembered(empty)
+    if _verdict(empty) != _verdict(final):  # a model whose vectors or reader read the memory
+        emptied += f"<br>Passages would say: {_verdict(empty)}"
+    return (
+        f'<p class="confidence">{escape(final.question)}</p><div class="comparison">'
+        f"{_column('Passages say', _verdict(final))}"
+        f"{_column('Memory alone says', unasked or _remembered(final))}"
+        f"{_column('An emptied memory says', emptied)}</div>"
+    )
+
+
+def _column(head: str, said: str) -> str:
+    return f"<div><h4>{head}</h4><p>{said}</p></div>"
+
+
+def _verdict(answer: Answer) -> str:
+    """What the best passage says, also where memory answered."""
+    if answer.source != "passage" or answer.answer is None:
+        return "Nothing that reaches the threshold."
+    where = escape(citation_name(answer.citations[0]))
+    return f"<b>{escape(answer.answer)}</b><br>{where} · {answer.confidence:.0%}"
+
+
+def _remembered(answer: Answer) -> str:
+    said = answer.memory_answer
+    if said is None:
+        return "Nothing."
+    return f"<b>{escape(said.text)}</b><br>confidence {said.confidence:.0%}"

@@ -1,0 +1,226 @@
+"""The first view: choose documents, ask, read the answer beside the cited page."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import gradio as gr
+
+from app.conversing import Turn
+from app.results import Citation, Memory
+from app.service import Service
+from app.ui import answers, render
+from armt_core.errors import RecollectError, UsageError
+
+EMPTY = (
+    '<p class="empty">The library is empty. Open <b>Library</b> and drop a PDF, text or Markdown '
+    "file; then ask about it here.</p>"
+)
+BEGIN = '<p class="empty">Ask something. The answer is quoted, with its page drawn beside it.</p>'
+
+#: Which turn of a conversation, and which of its citations.
+At = tuple[int, int]
+
+
+class AskView:
+    """The view over one service, added to the page that is being built.
+
+    `documents`, `earlier` (conversations) and `conversation` are brought up to date by the page
+    when the library has changed; `said` holds the turns so far.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.talk: Any = gr.State(None)  # the id of the conversation in the library
+        self.said: Any = gr.State([])
+        self.at: Any = gr.State((0, 0))
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=3, min_width=320):
+                self._add_question()
+                self.conversation = gr.HTML(
+                    BEGIN, elem_id="conversation", js_on_load=answers.ON_CITATION
+                )
+            with gr.Column(scale=2, min_width=320):
+                with gr.Row(visible=False) as self.turning:
+                    self.previous = gr.Button("‹ Previous citation", elem_id="previous", size="sm")
+                    self.following = gr.Button("Next citation ›", elem_id="next", size="sm")
+                self.page = gr.HTML(elem_id="page")
+        self._connect()
+
+    def _add_question(self) -> None:
+        self.documents = gr.Dropdown(
+            label="Documents (none chosen: all)",
+            choices=[],
+            value=[],
+            multiselect=True,
+            max_choices=8,
+            elem_id="documents",
+        )
+        self.loaded = gr.HTML(elem_id="loaded", visible=False)
+        self.question = gr.Textbox(
+            label="Question",
+            placeholder="What do you want to know?",
+            elem_id="question",
+            autofocus=True,
+            submit_btn="Ask",
+        )
+        with gr.Accordion("As of a page, with and without memory", open=False):
+            self.as_of = gr.Textbox(
+                "", label="As of page (empty: all pages)", elem_id="as-of", max_lines=1
+            )
+            self.memory = gr.Radio(
+                label="Memory",
+                choices=[("as read", "final"), ("emptied", "empty")],
+                value="final",
+                elem_id="memory",
+            )
+            self.compare = gr.Button("Ask the last question both ways", elem_id="compare")
+            self.comparison = gr.HTML(elem_id="comparison")
+        with gr.Accordion("Conversations", open=False):
+            self.earlier = gr.Dropdown(
+                label="Kept in this library", choices=[], value=None, elem_id="earlier"
+            )
+            with gr.Row():
+                self.new = gr.Button("New conversation", elem_id="new")
+                self.forget = gr.Button("Delete this one", variant="stop", elem_id="forget")
+
+    def _connect(self) -> None:
+        private: Any = {"api_visibility": "private"}
+        drawn = [self.page, self.turning, self.at]
+        opened = [self.conversation, *drawn, self.talk, self.said, self.comparison]
+        self.documents.change(self._load, inputs=self.documents, outputs=self.loaded, **private)
+        self.question.submit(
+            self._respond,
+            inputs=[
+                self.question, self.documents, self.as_of, self.memory, self.talk, self.said
+            ],
+            outputs=[*opened, self.question, self.earlier],
+            **private,
+        )  # fmt: skip
+        self.conversation.click(self._choose, inputs=self.said, outputs=drawn, **private)
+        for button, by in ((self.previous, -1), (self.following, 1)):
+            moved: Any = gr.State(by)
+            button.click(self._move, inputs=[self.said, self.at, moved], outputs=drawn, **private)
+        self.earlier.input(self._open, inputs=self.earlier, outputs=opened, **private)
+        self.new.click(
+            lambda: (*self._open(None), None), outputs=[*opened, self.earlier], **private
+        )
+        self.forget.click(
+            self._forget, inputs=self.talk, outputs=[*opened, self.earlier], **private
+        )
+        self.compare.click(
+            self._compare,
+            inputs=[self.said, self.documents, self.as_of],
+            outputs=self.comparison,
+            **private,
+        )
+
+    def _respond(
+        self,
+        text: str,
+        chosen: list[str],
+        page_number: str,
+        mode: Memory,
+        talk: str | None,
+        turns: list[Turn],
+    ) -> Iterator[tuple[Any, ...]]:
+        """The question at once, and its answer as soon as it is there."""
+        titles = self.service.titles()
+        stay = gr.skip()
+        waiting = answers.conversation_html(turns, titles, pending=text)
+        yield waiting, stay, stay, stay, talk, turns, "", stay, stay
+        try:
+            answer = self.service.ask(text, chosen, page_index(page_number), mode)
+            talk = self.service.remember(talk, answer)
+        except RecollectError as error:
+            refused = answers.conversation_html(turns, titles, text, str(error))
+            yield refused, *self._draw([], (0, 0)), talk, turns, "", stay, stay
+            return
+        turns = [*turns, Turn(text, answer)]
+        told = answers.conversation_html(turns, titles)
+        drawn = self._draw(turns, (len(turns) - 1, 0))
+        yield told, *drawn, talk, turns, "", "", self.conversations(talk)
+
+    def _choose(self, turns: list[Turn], event: gr.EventData) -> tuple[Any, ...]:
+        return self._draw(turns, (int(event.turn), int(event.citation)))
+
+    def _move(self, turns: list[Turn], at: At, by: int) -> tuple[Any, ...]:
+        listed = answers.citations_of(turns[at[0]].answer) if turns else ()
+        return self._draw(turns, (at[0], (at[1] + by) % len(listed)) if listed else at)
+
+    def _open(self, talk: str | None) -> tuple[Any, ...]:
+        """A conversation as it was kept; None: a new one."""
+        turns: list[Turn] = []
+        told = BEGIN
+        try:
+            if talk is not None:
+                turns = self.service.turns(talk)
+                told = answers.conversation_html(turns, self.service.titles()) or BEGIN
+        except RecollectError as error:
+            talk, told = None, render.error_html(str(error))
+        return told, *self._draw(turns, (max(0, len(turns) - 1), 0)), talk, turns, ""
+
+    def _forget(self, talk: str | None) -> tuple[Any, ...]:
+        if talk is not None:
+            self.service.library.delete_conversation(talk)
+        return *self._open(None), self.conversations(None)
+
+    def _compare(self, turns: list[Turn], chosen: list[str], page_number: str) -> str:
+        if not turns:
+            return render.error_html("Ask a question first.")
+        answerer, unasked = self.service.answerer, None
+        if not answerer.answers_from_memory:
+            unasked = answers.NOT_ASKED if answerer.model.reads_memory else answers.UNTRAINED
+        try:
+            asked, upto = turns[-1].question, page_index(page_number)
+            return answers.comparison_html(*self.service.compare(asked, chosen, upto), unasked)
+        except RecollectError as error:
+            return render.error_html(str(error))
+
+    def _load(self, chosen: list[str]) -> gr.HTML:
+        """Opens the memories of what was chosen, so that the first question is a fast one too."""
+        if not chosen:
+            return gr.HTML("", visible=False)
+        try:
+            segments, size = self.service.load(chosen)
+        except RecollectError as error:
+            return gr.HTML(render.error_html(str(error)), visible=True)
+        told = (
+            f'<p class="confidence">Memory loaded: {render.count(len(chosen), "document")}, '
+            f"{render.count(segments, 'segment')} read, {size / 1e6:.1f} MB.</p>"
+        )
+        return gr.HTML(told, visible=True)
+
+    def _draw(self, turns: Sequence[Turn], at: At) -> tuple[str, gr.Row, At]:
+        """The page of a citation, whether there are others to turn to, and where it is."""
+        listed = answers.citations_of(turns[at[0]].answer) if at[0] < len(turns) else ()
+        shown = ""
+        if at[1] < len(listed):
+            try:
+                shown = page_html(self.service, listed[at[1]])
+            except RecollectError as error:
+                shown = render.error_html(str(error))
+        return shown, gr.Row(visible=len(listed) > 1), at
+
+    def conversations(self, chosen: str | None) -> gr.Dropdown:
+        """The choice of conversations, brought up to date."""
+        kept = self.service.conversations()
+        choices = [(f"{c.title} ({c.updated_at:%Y-%m-%d %H:%M})", c.id) for c in kept]
+        return gr.Dropdown(choices=choices, value=chosen)
+
+
+def page_html(service: Service, citation: Citation) -> str:
+    """A cited page of a PDF drawn with the quote marked, of others as text."""
+    png = service.drawn(citation)
+    if png is not None:
+        return render.page_image_html(png, citation)
+    return render.page_text_html(service.page(citation), citation)
+
+
+def page_index(text: str) -> int | None:
+    """The 0-based page of what was typed, counted from 1; None for nothing."""
+    typed = text.strip()
+    if not typed:
+        return None
+    if not typed.isdecimal() or len(typed) > 9 or int(typed) < 1:
+        raise UsageError(f"“As of page” takes a page number from 1 on, not “{typed[:40]}”.")
+    return int(typed) - 1

@@ -1,0 +1,85 @@
+"""The library as HTML. Everything that comes from a document goes through `escape`."""
+
+from collections.abc import Sequence
+from html import escape
+
+from app.ui.render import count
+from ingest.reports import MOST_UNKNOWN, FileReport
+from storage.records import Document, Extent
+
+_OUTCOMES = {
+    "added": "Read",
+    "continued": "Read on",
+    "reread": "Read again",
+    "skipped": "Left out",
+    "failed": "Failed",
+}
+
+
+def documents_html(documents: Sequence[Document]) -> str:
+    """The library as a table, or what to do when it is empty."""
+    if not documents:
+        return '<p class="empty">The library is empty. Drop a PDF, text or Markdown file above.</p>'
+    rows = "".join(
+        f'<tr><td>{escape(d.title)}</td><td class="{escape(d.state)}">{escape(state_of(d))}</td>'
+        f"<td>{d.pages:,}</td><td>{d.tokens:,}</td></tr>"
+        for d in documents
+    )
+    return (
+        '<table class="documents"><thead><tr><th>Document</th><th>State</th><th>Pages</th>'
+        f"<th>Tokens</th></tr></thead><tbody>{rows}</tbody></table>"
+    )
+
+
+def state_of(document: Document) -> str:
+    """The state for people, with its reason; plain text."""
+    state: str = document.state
+    if document.state == "failed":
+        state = f"failed: {document.reason}"
+    elif document.pages and document.pages_without_text == document.pages:
+        state = "needs OCR: no page has text"
+    elif document.pages_without_text:
+        pages = document.pages_without_text
+        state += f", {pages} page{' needs' if pages == 1 else 's need'} OCR"
+    if document.unknown_ratio > MOST_UNKNOWN:
+        state += ", not readable by this model (found by words alone)"
+    if document.update_state == "failed":
+        state += f"; a newer version failed: {document.update_reason}"
+    elif document.update_state is not None:
+        state += "; a newer version is being read"
+    return state
+
+
+def reports_html(reports: Sequence[FileReport]) -> str:
+    """What became of the dropped files."""
+    items = []
+    for report in reports:
+        name = report.title or report.path.replace("\\", "/").rsplit("/", 1)[-1]
+        known = report.reason == "known already"
+        outcome = "Known already" if known else _OUTCOMES[report.outcome]
+        line = f"<b>{escape(outcome)}</b> {escape(name)}"
+        if report.outcome in ("added", "continued", "reread"):
+            line += (
+                f": {count(report.pages, 'page')}, {report.tokens:,} tokens, {report.seconds:.1f} s"
+            )
+        if report.reason and not known:
+            line += f" ({escape(report.reason)})"
+        items.append(f'<li class="{report.outcome}">{line}</li>')
+    return f'<ul class="reports" role="status">{"".join(items)}</ul>' if items else ""
+
+
+def extent_html(document: Document, extent: Extent) -> str:
+    """What goes with a document, before it is deleted."""
+    parts = [
+        count(document.pages, "page"),
+        count(extent.passages, "passage"),
+        count(extent.snapshots, "memory", "memories"),
+    ]
+    if document.original_kept:
+        parts.append("the copy of its file")
+    if extent.messages:
+        parts.append(count(extent.messages, "answer that quotes it", "answers that quote it"))
+    return (
+        f'<p class="extent">This deletes “{escape(document.title)}” for good: {", ".join(parts)}; '
+        f"{document.bytes_kept / 1e6:.1f} MB. The file that was dropped stays where it is.</p>"
+    )

@@ -1,0 +1,99 @@
+"""The second view: drop files, see what became of them, delete."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from app.service import Service
+from app.ui import documents, render
+from armt_core.errors import RecollectError
+
+
+class LibraryView:
+    """The view over one service, added to the page that is being built.
+
+    `table` and `chosen` are brought up to date by the page, after each of `changes` too.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.files = gr.File(
+            label="Drop PDF, text or Markdown files here",
+            file_count="multiple",
+            elem_id="files",
+            height=180,
+        )
+        with gr.Accordion("A file has a password", open=False):
+            self.password = gr.Textbox(
+                "",
+                label="Password, tried on the files that are dropped next; it is not kept",
+                type="password",
+                elem_id="password",
+                max_lines=1,
+            )
+        self.reports = gr.HTML(elem_id="reports")
+        self.table = gr.HTML(elem_id="library")
+        with gr.Accordion("Delete a document", open=False):
+            self.chosen = gr.Dropdown(label="Document", choices=[], value=None, elem_id="chosen")
+            self.extent = gr.HTML(elem_id="extent")
+            self.delete = gr.Button(
+                "Delete it for good", variant="stop", interactive=False, elem_id="delete"
+            )
+        private: Any = {"api_visibility": "private"}
+        taken = self.files.upload(
+            self._take,
+            inputs=[self.files, self.password],
+            outputs=[self.reports, self.table, self.files],
+            **private,
+        )
+        asked = {"inputs": self.chosen, "outputs": [self.extent, self.delete], **private}
+        self.chosen.input(self._consider, **asked)
+        removed = self.delete.click(self._remove, **asked)
+        #: Events after which the library is another.
+        self.changes = (taken, removed)
+
+    def _take(
+        self,
+        paths: Sequence[str] | None,
+        password: str,
+        progress: Any = gr.Progress(),  # noqa: B008
+    ) -> Iterator[tuple[Any, ...]]:
+        """Reads dropped files; the reports so far after each."""
+
+        def show(path: Path, done: int, total: int) -> None:
+            progress((done, total), desc=path.name, unit="segments")
+
+        dropped, done = [Path(path) for path in paths or ()], []
+        error = ""
+        try:
+            for report in self.service.add(dropped, show, [password] if password else ()):
+                done.append(report)
+                yield documents.reports_html(done), self._listed(), paths
+        except RecollectError as failure:
+            error = render.error_html(str(failure))
+        yield documents.reports_html(done) + error, self._listed(), None
+
+    def _listed(self) -> str:
+        return documents.documents_html(self.service.documents())
+
+    def _consider(self, document_id: str | None) -> tuple[str, gr.Button]:
+        """What would go with a document."""
+        if document_id is None:
+            return "", gr.Button(interactive=False)
+        try:
+            document = self.service.library.document(document_id)
+            told = documents.extent_html(document, self.service.library.extent(document.id))
+        except RecollectError as error:
+            return render.error_html(str(error)), gr.Button(interactive=False)
+        return told, gr.Button(interactive=True)
+
+    def _remove(self, document_id: str | None) -> tuple[str, gr.Button]:
+        told = '<p class="extent">Deleted.</p>'
+        try:
+            if document_id is not None:
+                self.service.library.delete(document_id)
+        except RecollectError as error:
+            told = render.error_html(str(error))
+        return told, gr.Button(interactive=False)
