@@ -156,10 +156,16 @@ def test_the_loss_of_addresses_by_hand():
     asked = Answers(row, row, row, row, torch.tensor([1, 2]), row, row)
     one, other = torch.zeros(2, 2).bool(), torch.zeros(2, 2).bool()
     one[0, 0], other[1, 1] = True, True
-    story = [[Asked(2, "Where?", "here", (0, 1))]]
+    story = [[Asked(2, "Where?", "here", ((0,), (1,)))]]
     loss, share = address_loss(queries, keys, asked, story, [[one, other]])
     # The first layer does not count, the second looks for the first fact, the third for the last.
     assert float(loss) == pytest.approx(-(math.log(0.25) + math.log(0.75)) / 2, rel=1e-3)
     assert share == pytest.approx(0.5, rel=1e-4)
     loss, share = address_loss(queries, keys, asked, story, [[None, other]])
     assert float(loss) == 0 and share == 0
+    # What the last fact overwrote has its key, and counts as found.
+    again = [[Asked(1, "Where?", "here", ((0, 1),))]]
+    _, share = address_loss(queries, keys, asked, again, [[one, other]])
+    assert share == pytest.approx(1.0, rel=1e-4)
+    _, share = address_loss(queries, keys, asked, again, [[None, other]])
+    assert share == pytest.approx(0.75, rel=1e-4)

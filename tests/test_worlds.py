@@ -55,6 +55,37 @@ def test_the_last_gift_counts():
     assert told["Who did Fred give the football to?"] == "mary"
 
 
+def test_a_question_knows_the_facts_it_follows_from_and_those_they_overwrote():
+    facts = [
+        "John went to the kitchen.",
+        "John got the milk there.",
+        "John moved to the garden.",
+        "Mary took the apple.",
+        "John gave the milk to Mary.",
+        "Mary handed the milk to John.",
+    ]
+    slots = {a.question: a.slots for a in replay(facts).questions()}
+    assert slots["Where is John?"] == ((0, 2),)
+    assert slots["Where is the milk?"] == ((1, 4, 5), (0, 2))  # who has it, then where they are
+    assert slots["Who gave the milk?"] == ((4, 5),)
+    assert slots["Who gave the milk to Mary?"] == ((4,),)
+    assert slots["Where was the milk before the garden?"] == ()
+    (where,) = [a for a in replay(facts).questions() if a.question == "Where is John?"]
+    assert where.facts == (2,)
+    assert where.rivals(facts) == 4  # all others that name John
+    lies = ["The garden is north of the office.", "The hallway is east of the garden."]
+    assert {a.question: a.rivals(lies) for a in replay(lies).questions()} == {
+        "What is north of the office?": 0,
+        "What is the garden north of?": 1,
+        "What is south of the garden?": 1,
+        "What is the office south of?": 0,
+        "What is east of the garden?": 1,
+        "What is the hallway east of?": 0,
+        "What is west of the hallway?": 0,
+        "What is the garden west of?": 1,
+    }
+
+
 @pytest.mark.parametrize("task", [1, 2, 3, 4, 5])
 def test_simulated_stories_are_the_same_for_the_same_draw_and_ask_their_task(task: int):
     stories = [simulate(task, 30, random.Random(seed)) for seed in range(20)]

@@ -34,15 +34,21 @@ _NAMES = frozenset({*PLACES, *OBJECTS, *MOVERS, *GIVERS})
 class Asked:
     """A question about a story, its answer, and the bAbI task it is of.
 
-    facts: which sentences of the story it follows from, counted from 0: first the one that
-    says most of what is asked about, last the one that holds the answer; they may be one. Empty
-    where it takes more than two.
+    slots: which sentences of the story it follows from, counted from 0: first the one that
+    says most of what is asked about, last the one that holds the answer; they may be one. Each
+    comes after those that said the same of the same before, and hold no more. Empty where it
+    takes more than two.
     """
 
     task: int
     question: str
     answer: str
-    facts: tuple[int, ...] = ()
+    slots: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def facts(self) -> tuple[int, ...]:
+        """The sentences that hold, the last of each slot."""
+        return tuple(slot[-1] for slot in self.slots)
 
     def rivals(self, sentences: Sequence[str]) -> int:
         """How many of a story's other sentences name someone or something that is asked about."""
@@ -56,7 +62,8 @@ class Asked:
 
 @dataclass
 class World:
-    """What the sentences so far have told, and which of them did."""
+    """What the sentences so far have told, and which of them did: where people `moved`, where
+    objects were `touched` (taken, left, given)."""
 
     told: int = 0
     place_of: dict[str, str] = field(default_factory=dict)  # of people
@@ -64,8 +71,8 @@ class World:
     path_of: dict[str, list[str]] = field(default_factory=dict)  # of objects, places in order
     gifts: list[tuple[str, str, str]] = field(default_factory=list)  # giver, object, receiver
     lies: list[tuple[str, str, str]] = field(default_factory=list)  # a is `direction` of b
-    moved: dict[str, int] = field(default_factory=dict)  # of people, the sentence of their last
-    touched: dict[str, int] = field(default_factory=dict)  # of objects, taken, left or given last
+    moved: dict[str, tuple[int, ...]] = field(default_factory=dict)  # of people
+    touched: dict[str, tuple[int, ...]] = field(default_factory=dict)  # of objects
     gave: list[int] = field(default_factory=list)  # the sentences of `gifts`
     said: list[int] = field(default_factory=list)  # the sentences of `lies`
 
@@ -74,25 +81,25 @@ class World:
         if found := _MOVED.fullmatch(sentence):
             person, place = found.groups()
             self.place_of[person] = place
-            self.moved[person] = self.told
+            self.moved[person] = (*self.moved.get(person, ()), self.told)
             for thing, holder in self.holder_of.items():
                 if holder == person:
                     self._at(thing, place)
         elif found := _TOOK.fullmatch(sentence):
             person, thing = found.groups()
             self.holder_of[thing] = person
-            self.touched[thing] = self.told
+            self.touched[thing] = (*self.touched.get(thing, ()), self.told)
             if person in self.place_of:
                 self._at(thing, self.place_of[person])
         elif found := _LEFT.fullmatch(sentence):
             self.holder_of.pop(found[2], None)
-            self.touched[found[2]] = self.told
+            self.touched[found[2]] = (*self.touched.get(found[2], ()), self.told)
         elif found := _GAVE.fullmatch(sentence):
             giver, thing, receiver = found.groups()
             self.gifts.append((giver, thing, receiver))
             self.gave.append(self.told)
             self.holder_of[thing] = receiver
-            self.touched[thing] = self.told
+            self.touched[thing] = (*self.touched.get(thing, ()), self.told)
             if receiver in self.place_of:
                 self._at(thing, self.place_of[receiver])
         elif found := _LIES.fullmatch(sentence):
@@ -122,28 +129,31 @@ class World:
         for (a, direction, b), at in zip(self.lies, self.said, strict=True):
             opposite = _OPPOSITE[direction]
             asked += [
-                Asked(4, f"What is {direction} of the {b}?", a, (at,)),
-                Asked(4, f"What is the {a} {direction} of?", b, (at,)),
-                Asked(4, f"What is {opposite} of the {a}?", b, (at,)),
-                Asked(4, f"What is the {b} {opposite} of?", a, (at,)),
+                Asked(4, f"What is {direction} of the {b}?", a, ((at,),)),
+                Asked(4, f"What is the {a} {direction} of?", b, ((at,),)),
+                Asked(4, f"What is {opposite} of the {a}?", b, ((at,),)),
+                Asked(4, f"What is the {b} {opposite} of?", a, ((at,),)),
             ]
-        last: dict[str, tuple[str, int]] = {}
+        last: dict[str, tuple[str, tuple[int, ...]]] = {}
         for (giver, thing, receiver), at in zip(self.gifts, self.gave, strict=True):
-            last[f"What did {giver} give to {receiver}?"] = thing, at
-            last[f"Who did {giver} give the {thing} to?"] = receiver, at
-            last[f"Who gave the {thing} to {receiver}?"] = giver, at
-            last[f"Who gave the {thing}?"] = giver, at
-            last[f"Who received the {thing}?"] = receiver, at
+            for question, answer in (
+                (f"What did {giver} give to {receiver}?", thing),
+                (f"Who did {giver} give the {thing} to?", receiver),
+                (f"Who gave the {thing} to {receiver}?", giver),
+                (f"Who gave the {thing}?", giver),
+                (f"Who received the {thing}?", receiver),
+            ):
+                last[question] = answer, (*last.get(question, ("", ()))[1], at)
         return asked + [
-            Asked(5, question, answer.lower(), (at,)) for question, (answer, at) in last.items()
+            Asked(5, question, answer.lower(), (slot,)) for question, (answer, slot) in last.items()
         ]
 
-    def _found(self, thing: str) -> tuple[int, ...]:
+    def _found(self, thing: str) -> tuple[tuple[int, ...], ...]:
         """The sentences that say where an object is: who had it last, and where they were then."""
-        holder, at = self.holder_of.get(thing), self.touched[thing]
+        holder, slot = self.holder_of.get(thing), self.touched[thing]
         if holder is None:  # it lies where it was left
-            return (at,)
-        return (at, self.moved[holder]) if holder in self.moved else ()
+            return (slot,)
+        return (slot, self.moved[holder]) if holder in self.moved else ()
 
 
 def replay(sentences: tuple[str, ...] | list[str]) -> World:

@@ -29,7 +29,8 @@ def address_loss(
     queries: (L, B R, T, K), of R rows of each document; keys: (L, B, S, M, K). seen: of each
     document's facts, the memory tokens (S, M) that see it. The first third of the layers is left
     to itself; the second looks up the first fact that the answer follows from, the third the
-    last one. Questions about facts that are not among `seen` do not count.
+    last one. What was said of the same before counts as found too: it has the same key, and was
+    overwritten there. Questions about facts that are not among `seen` do not count.
     """
     L, B = keys.shape[:2]
     rows = queries.shape[1] // B
@@ -39,10 +40,11 @@ def address_loss(
     flat = [(b, a) for b, questions in enumerate(asked) for a in questions]
     wanted: list[tuple[int, int, Tensor, Tensor]] = []
     for number, (b, a) in enumerate(flat):
-        ends = [seen[b][i] for i in (a.facts[0], a.facts[-1])] if a.facts else [None]
-        if len(ends) == 2 and ends[0] is not None and ends[1] is not None:
-            n = first[number]
-            wanted.append((int(answers.row[n]), int(answers.place[n]), ends[0], ends[1]))
+        if not a.slots or any(seen[b][i] is None for i in a.facts):
+            continue
+        begin, end = (_any(seen[b], slot) for slot in (a.slots[0], a.slots[-1]))
+        n = first[number]
+        wanted.append((int(answers.row[n]), int(answers.place[n]), begin, end))
     if not wanted:
         return queries.sum() * 0, 0.0
     row, place = (torch.tensor([w[i] for w in wanted], device=keys.device) for i in (0, 1))
@@ -58,3 +60,9 @@ def address_loss(
             losses.append(-(share + 1e-4).log().mean())
             shares.append(share.detach().mean())
     return torch.stack(losses).mean(), float(torch.stack(shares).mean())
+
+
+def _any(seen: Sequence[Tensor | None], slot: Sequence[int]) -> Tensor:
+    """The memory tokens (S, M) that see any sentence of a slot; its last one is among `seen`."""
+    found = [tokens for i in slot if (tokens := seen[i]) is not None]
+    return torch.stack(found).any(0)
