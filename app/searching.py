@@ -170,7 +170,7 @@ class Searcher:
             empty = self._model.model.empty_memory()
             # `read`, not `vector`: the memory tokens are there in both readings, so that a
             # memory that changes nothing gives the same bits.
-            vectors = np.stack([self._model.read(p.text, empty)[0][0] for p in missing])
+            vectors = np.stack([self._model.read(p.text, empty)[0].vectors[0] for p in missing])
             self.library.set_plain_vectors(
                 document.id, [p.id for p in missing], vectors.astype(np.float16)
             )

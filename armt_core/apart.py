@@ -37,16 +37,16 @@ def run_apart(
     write: bool,
     prefix: Tensor | None,
     role: Role | None,
-) -> tuple[Tensor, MemoryState]:
-    """`ArmtModel.run` for memory tokens that are apart; shapes as there.
+) -> tuple[Tensor, Tensor | None]:
+    """`ArmtModel.through` for memory tokens that are apart, or (`write` is not set) for text alone;
+    shapes as there.
 
     Raises ModelError for a role that writes: what is asked is no part of a document.
     """
     if write and role is not None:
         raise ModelError(f'Only text that is read is written, not what is asked as "{role}".')
     if write:
-        hidden, made = through(model, input_ids, mask, memory)
-        return hidden, model.write(made, memory, mask.any(-1))
+        return through(model, input_ids, mask, memory)
     adapter, delta = model.adapter, model.delta(role)
     T = input_ids.shape[1]
     places = positions(mask, T)
@@ -56,7 +56,7 @@ def run_apart(
     for index in range(model.config.num_hidden_layers):
         told = reads(index, text) if reads else text
         text = adapter.layer(index, told, context, delta[index])
-    return adapter.finish(text), memory
+    return adapter.finish(text), None
 
 
 def through(

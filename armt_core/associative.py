@@ -65,9 +65,7 @@ def write(
 
     weight = keys @ normalizer.unsqueeze(-1) + EPS  # (L, B, M, 1), d_i
     stored = (keys @ associations) / weight  # (L, B, M, D), vbar_i; of an empty A exactly 0
-    squared = (keys * keys).sum(-1, keepdim=True)  # (L, B, M, 1)
-    gamma = (1 - weight / (squared + EPS)).clamp(0, 1).detach()
-    gamma = torch.where(first.view(-1, 1, 1), 1.0, gamma)  # (L, B, M, 1)
+    gamma = _gamma(keys, weight, first)  # (L, B, M, 1)
 
     change = beta * (values - stored)  # (L, B, M, D)
     associations = torch.baddbmm(
@@ -75,6 +73,13 @@ def write(
     ).view_as(associations)
     normalizer = normalizer + (gamma * keys).sum(dim=-2)
     return associations, normalizer
+
+
+def _gamma(keys: Tensor, weight: Tensor, first: Tensor) -> Tensor:
+    """How much of each key z does not hold yet, 0 to 1: (L, B, M, 1). weight: z . k + eps, so."""
+    squared = (keys * keys).sum(-1, keepdim=True)  # (L, B, M, 1)
+    gamma = (1 - weight / (squared + EPS)).clamp(0, 1).detach()
+    return torch.where(first.view(-1, 1, 1), 1.0, gamma)
 
 
 class AssociativeMemory(nn.Module):
@@ -91,6 +96,22 @@ class AssociativeMemory(nn.Module):
         self.value = nn.Parameter(torch.empty(layers, width, width))
         self.beta_weight = nn.Parameter(torch.empty(layers, width))
         self.beta_bias = nn.Parameter(torch.empty(layers))
+
+    @torch.no_grad()
+    def gates(
+        self, memory_tokens: Tensor, normalizer: Tensor, first: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """What `write` would do with these memory tokens: beta and gamma, each (L, B, M), 0 to 1.
+
+        beta is how strongly a token is written, gamma how new its key is. Shapes as in `write`.
+        """
+        with torch.autocast(memory_tokens.device.type, enabled=False):
+            m = memory_tokens.to(normalizer.dtype)
+            keys = dpfp(torch.einsum("lbmd,lkd->lbmk", m, self.key.to(m.dtype)))
+            beta = torch.einsum("lbmd,ld->lbm", m, self.beta_weight.to(m.dtype))
+            beta = torch.sigmoid(beta + self.beta_bias.to(m.dtype).view(-1, 1, 1))
+            weight = keys @ normalizer.unsqueeze(-1) + EPS
+            return beta, _gamma(keys, weight, first).squeeze(-1)
 
     def write(
         self, memory_tokens: Tensor, associations: Tensor, normalizer: Tensor, first: Tensor

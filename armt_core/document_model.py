@@ -19,7 +19,6 @@ from armt_core.errors import ModelError
 from armt_core.memory import MemoryState
 from armt_core.model import ArmtModel
 from armt_core.pooling import mean_pool, pool_parts
-from armt_core.reading import read_sequential
 from armt_core.spans import QUESTION_TOKENS, ReadPassage, beside
 
 # Matrix kernels work in tiles of 16 rows. A segment padded to whole tiles is read 8 % faster
@@ -34,6 +33,17 @@ class Segment:
 
     ids: Tensor
     pooled: Tensor
+
+
+@dataclass(frozen=True)
+class Noted:
+    """What reading a segment gives of one document. vectors: (1 + n, D) float32, of all of it and
+    of its n parts. strength: how strongly it was written, the mean of beta over layers and memory
+    tokens; novelty: how new it was to the memory, the mean of gamma. Both 0 to 1."""
+
+    vectors: np.ndarray
+    strength: float
+    novelty: float
 
 
 @dataclass(frozen=True)
@@ -105,24 +115,33 @@ class DocumentModel:
     @torch.inference_mode()
     def read_segments(
         self, segments: Sequence[Segment], memory: MemoryState
-    ) -> tuple[list[np.ndarray], MemoryState]:
-        """The next segment of each of B documents: vectors (1 + n, D) float32 of each, of all of
-        it and of its n parts, and the next memories. memory: of the B documents, in that order."""
+    ) -> tuple[list[Noted], MemoryState]:
+        """The next segment of each of B documents: what it gave, and the next memories.
+        memory: of the B documents, in that order."""
         ids, mask = self.whole_tiles([segment.ids for segment in segments])
-        reading = read_sequential(self.model, ids[:, None], mask[:, None], memory)
-        vectors = []
-        for hidden, segment in zip(reading.hidden[:, 0], segments, strict=True):
-            T = segment.ids.shape[1]
-            vectors.append(pool_parts(hidden[:T], segment.pooled).cpu().numpy())
-        return vectors, reading.memory
+        model, first = self.model, memory.segments_read == 0
+        hidden, made, memory = model.through(ids, mask, memory)
+        beta, gamma = (
+            gate.mean((0, 2)).tolist()
+            for gate in model.associative.gates(made, memory.normalizer, first)
+        )
+        noted = [
+            Noted(
+                pool_parts(hidden[b, : segment.ids.shape[1]], segment.pooled).cpu().numpy(),
+                beta[b],
+                gamma[b],
+            )
+            for b, segment in enumerate(segments)
+        ]
+        return noted, model.write(made, memory, mask.bool().any(-1))
 
     def read(
         self, text: str, memory: MemoryState, parts: Sequence[tuple[int, int]] = ()
-    ) -> tuple[np.ndarray, MemoryState]:
-        """One segment: vectors (1 + n, D) float32 of all of it and of n parts of the text, in the
-        light of `memory`, and the next memory. A part without a token has zeros."""
-        (vectors,), memory = self.read_segments([self.segment(text, parts)], memory)
-        return vectors, memory
+    ) -> tuple[Noted, MemoryState]:
+        """One segment, all of it and n parts of the text, in the light of `memory`, and the next
+        memory. The vector of a part without a token is zeros."""
+        (noted,), memory = self.read_segments([self.segment(text, parts)], memory)
+        return noted, memory
 
     @torch.inference_mode()
     def vector(self, text: str, memory: MemoryState | None = None) -> np.ndarray:

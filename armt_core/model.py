@@ -166,6 +166,36 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
         Raises MemoryMismatch for a memory of another shape, ModelError for a segment
         that is longer than the backbone can tell apart or that both writes and caches.
         """
+        hidden, made, memory, alive = self._layers(
+            input_ids, attention_mask, memory, write, prefix, cache, role
+        )
+        return hidden, memory if made is None else self.write(made, memory, alive)
+
+    def through(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        memory: MemoryState | None = None,
+    ) -> tuple[Tensor, Tensor, MemoryState]:
+        """The first half of `run(write=True)`: hidden states of the text (B, T, D), the memory
+        tokens as they leave each layer (L, B, M, D), for `write`, and the memory that was read."""
+        hidden, made, memory, _ = self._layers(
+            input_ids, attention_mask, memory, True, None, None, None
+        )
+        assert made is not None
+        return hidden, made, memory
+
+    def _layers(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None,
+        memory: MemoryState | None,
+        write: bool,
+        prefix: Tensor | None,
+        cache: Cache | None,
+        role: Role | None,
+    ) -> tuple[Tensor, Tensor | None, MemoryState, Tensor]:
+        """As `through`, and which documents are not over: (B,) bool; tokens only if `write`."""
         B, T = input_ids.shape
         past = cache.get_seq_length() if cache is not None else 0
         M = self.config.num_memory_tokens if write else 0
@@ -180,8 +210,10 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
             prefix = torch.zeros(1, dtype=torch.int64, device=mask.device)
 
         if self.config.memory_tokens == "apart":
-            return run_apart(self, input_ids, mask, memory, write, prefix, role)
-        return run_together(self, input_ids, mask, memory, write, prefix, cache, role)
+            hidden, made = run_apart(self, input_ids, mask, memory, write, prefix, role)
+        else:
+            hidden, made = run_together(self, input_ids, mask, memory, write, prefix, cache, role)
+        return hidden, made, memory, mask.any(-1)
 
     def forward(
         self,

@@ -31,8 +31,9 @@ def run_together(
     prefix: Tensor | None,
     cache: Cache | None,
     role: Role | None,
-) -> tuple[Tensor, MemoryState]:
-    """`ArmtModel.run` for memory tokens "own" and "inline"; shapes as there."""
+) -> tuple[Tensor, Tensor | None]:
+    """`ArmtModel.through` for memory tokens "own" and "inline", or (`write` is not set) for text
+    alone; shapes as there."""
     adapter, delta = model.adapter, model.delta(role)
     B, T = input_ids.shape
     M = model.config.num_memory_tokens if write else 0
@@ -62,6 +63,4 @@ def run_together(
         hidden = adapter.layer(index, reads(index, hidden), context, delta[index])
         if M:
             written.append(hidden[:, T:])
-    if M:
-        memory = model.write(torch.stack(written), memory, mask.any(-1))
-    return adapter.finish(hidden[:, :T]), memory
+    return adapter.finish(hidden[:, :T]), torch.stack(written) if M else None

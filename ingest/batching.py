@@ -10,9 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from armt_core.document_model import DocumentModel, Segment
+from armt_core.document_model import DocumentModel, Noted, Segment
 from armt_core.memory import MemoryState
 
 #: Documents at once on a GPU. On a CPU it is one: batches gain little there, and a document
@@ -31,7 +29,7 @@ class _Next:
 
     segment: Segment
     memory: MemoryState
-    result: tuple[np.ndarray, MemoryState] | None = None
+    result: tuple[Noted, MemoryState] | None = None
     error: Exception | None = None
 
 
@@ -69,7 +67,7 @@ class SideBySide(DocumentModel):
 
     def read(
         self, text: str, memory: MemoryState, parts: Sequence[tuple[int, int]] = ()
-    ) -> tuple[np.ndarray, MemoryState]:
+    ) -> tuple[Noted, MemoryState]:
         """As `DocumentModel.read`, in one batch with the other documents' segments."""
         own = _Next(self.segment(text, parts), memory)
         with self._turn:
@@ -89,9 +87,9 @@ class SideBySide(DocumentModel):
         self._waiting.clear()
         try:
             memory = MemoryState.stack([waiting.memory for waiting in batch])
-            vectors, memory = self.read_segments([waiting.segment for waiting in batch], memory)
+            noted, memory = self.read_segments([waiting.segment for waiting in batch], memory)
             for row, waiting in enumerate(batch):
-                waiting.result = (vectors[row], memory.select(row))
+                waiting.result = (noted[row], memory.select(row))
         except Exception as error:  # noqa: BLE001 - each thread raises it for its own document
             for waiting in batch:
                 waiting.error = error

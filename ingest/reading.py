@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from armt_core.document_model import DocumentModel
+from armt_core.document_model import DocumentModel, Noted
 from armt_core.errors import DamagedSnapshot
 from armt_core.memory import MemoryState
 from armt_core.snapshot import load_snapshot, snapshot_bytes
@@ -97,8 +97,8 @@ def _read(
     last_write = time.monotonic()
     for index in range(start, total):
         text = passages[index].text
-        vectors, memory = model.read(text, memory, sentence_spans(text))
-        pending.append(_new_passage(passages[index], vectors))
+        noted, memory = model.read(text, memory, sentence_spans(text))
+        pending.append(_new_passage(passages[index], noted))
         done = index + 1
         if is_checkpoint(done, total):
             _checkpoint(pending, done, total, memory, version, claim, library, model)
@@ -173,9 +173,9 @@ def _resume(
     return 0, model.model.empty_memory(), model.conditions
 
 
-def _new_passage(passage: TextPassage, vectors: np.ndarray) -> NewPassage:
+def _new_passage(passage: TextPassage, noted: Noted) -> NewPassage:
     """With its vector (the first of these) and those of its sentences (the others)."""
-    of_all, *of_sentences = vectors.astype(np.float16)
+    of_all, *of_sentences = noted.vectors.astype(np.float16)
     return NewPassage(
         ordinal=passage.ordinal,
         page=passage.page,
@@ -186,4 +186,6 @@ def _new_passage(passage: TextPassage, vectors: np.ndarray) -> NewPassage:
         tokens=passage.tokens,
         vector=of_all,
         sentences=np.array(of_sentences, dtype=np.float16),
+        strength=noted.strength,
+        novelty=noted.novelty,
     )

@@ -73,7 +73,7 @@ def check_order(version: VersionRow, passages: Sequence[NewPassage], snapshot: N
 
 
 #: The columns of a passage by name.
-Row = dict[str, int | str | bytes | None]
+Row = dict[str, int | float | str | bytes | None]
 
 
 def passage_row(version_id: int, passage: NewPassage, pages: dict[int, str]) -> Row:
@@ -113,6 +113,8 @@ def passage_row(version_id: int, passage: NewPassage, pages: dict[int, str]) -> 
         "runs": runs_to(passage.runs),
         "memory_vector": vector.astype("<f2").tobytes(),
         "sentence_vectors": None if sentences is None else sentences.astype("<f2").tobytes(),
+        "strength": passage.strength,
+        "novelty": passage.novelty,
     }
 
 
@@ -121,7 +123,7 @@ def row_bytes(row: Row) -> int:
     return sum(
         len(value.encode() if isinstance(value, str) else value)
         for value in row.values()
-        if value is not None and not isinstance(value, int)
+        if value is not None and not isinstance(value, (int, float))
     )
 
 

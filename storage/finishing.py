@@ -29,6 +29,8 @@ _COPIED = (
     PassageRow.memory_vector,
     PassageRow.plain_vector,
     PassageRow.sentence_vectors,
+    PassageRow.strength,
+    PassageRow.novelty,
 )
 
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from sqlalchemy import func, select, update
 
 from armt_core.errors import LibraryError
-from storage.records import Page, Passage
+from storage.records import Page, Passage, PassageNote
 from storage.rows import existing_version, page_records, passage_records, select_passages, serving
 from storage.store import Store
-from storage.tables import PassageRow, VersionRow
+from storage.tables import PageRow, PassageRow, VersionRow
 
 Kind = Literal["memory", "plain"]
 _BATCH = 500
@@ -86,6 +86,31 @@ class Passages(Store):
                 "replaced by a newer version. Ask again."
             )
         return [found[int(number)] for number in ids]
+
+    def notes(self, document_id: str) -> list[PassageNote]:
+        """How each passage met the memory, in reading order; those read before this was noted are
+        left out."""
+        with self._reading() as session:
+            version_id = serving(session, document_id).id
+            wanted = (
+                select(
+                    PassageRow.id,
+                    PassageRow.page,
+                    PageRow.label,
+                    PassageRow.start,
+                    PassageRow.end,
+                    func.coalesce(PassageRow.strength, 0.0),
+                    func.coalesce(PassageRow.novelty, 0.0),
+                )
+                .join(
+                    PageRow,
+                    (PageRow.version_id == PassageRow.version_id)
+                    & (PageRow.number == PassageRow.page),
+                )
+                .where(PassageRow.version_id == version_id, PassageRow.novelty.is_not(None))
+                .order_by(PassageRow.ordinal)
+            )
+            return [PassageNote(*row) for row in session.execute(wanted).tuples()]
 
     def segments_upto_page(self, document_id: str, page: int) -> int:
         """How many passages lie on the pages up to and including `page`."""

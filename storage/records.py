@@ -33,7 +33,8 @@ class NewPassage:
 
     `text` is the cleaned text that the model read; `start` and `end` are offsets in the
     stored text of page `page`; `vector` is float16 of shape (D,), and `sentences` (n, D) are the
-    vectors of its n sentences, in order (None: there are none to keep).
+    vectors of its n sentences, in order (None: there are none to keep). `strength` is how strongly
+    it was written to the memory, `novelty` how new it was to it, both 0 to 1 (None: not known).
     """
 
     ordinal: int
@@ -45,6 +46,21 @@ class NewPassage:
     tokens: int
     vector: NDArray[np.float16] = field(repr=False)
     sentences: NDArray[np.float16] | None = field(default=None, repr=False)
+    strength: float | None = None
+    novelty: float | None = None
+
+
+@dataclass(frozen=True)
+class PassageNote:
+    """How a passage met the memory; see NewPassage."""
+
+    passage_id: int
+    page: int
+    page_label: str | None
+    start: int
+    end: int
+    strength: float
+    novelty: float
 
 
 @dataclass(frozen=True)

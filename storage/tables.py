@@ -116,6 +116,8 @@ class PassageRow(Base):
     memory_vector: Mapped[bytes]
     plain_vector: Mapped[bytes | None]
     sentence_vectors: Mapped[bytes | None]
+    strength: Mapped[float | None]
+    novelty: Mapped[float | None]
 
 
 class SnapshotRow(Base):

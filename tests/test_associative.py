@@ -134,6 +134,21 @@ def test_the_general_formula_on_zeros_is_not_a_first_write(scale: float):
     assert not torch.equal(first, general)
 
 
+def test_gates_are_the_beta_and_gamma_of_the_write():
+    torch.manual_seed(3)
+    memory = OneLayer(6, 4)
+    m, A, z = torch.randn(2, 3, 6), torch.randn(2, 24, 6), torch.rand(2, 24)
+    first = torch.tensor([False, True])
+    beta, gamma = memory.gates(m[None], z[None], first)
+    keys = dpfp(m @ memory.key[0].T)
+    torch.testing.assert_close(
+        memory.write(m, A, z, first)[1] - z, (gamma[0, ..., None] * keys).sum(1)
+    )
+    assert bool((gamma[0, 1] == 1).all()) and float(gamma[0, 0].detach().min()) < 1
+    expected = torch.sigmoid(m @ memory.beta_weight[0] + memory.beta_bias[0])
+    torch.testing.assert_close(beta[0], expected)
+
+
 def test_gamma_lets_no_gradient_through():
     torch.manual_seed(0)
     memory = OneLayer(6, 4).double()

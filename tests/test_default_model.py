@@ -74,7 +74,8 @@ def test_bfloat16_gives_the_same_vectors_but_for_a_thousandth(exact, half):
 def test_what_was_read_before_changes_no_vector(exact):
     memory = exact.model.empty_memory()
     for text in REFERENCE:
-        (vector,), memory = exact.read(text, memory)
+        noted, memory = exact.read(text, memory)
+        (vector,) = noted.vectors
         assert np.abs(vector - exact.vector(text)).max() < 1e-5
     assert int(memory.segments_read[0]) == len(REFERENCE)
     assert memory.normalizer.any() and memory.associations.any()

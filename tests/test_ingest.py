@@ -64,7 +64,8 @@ def test_a_text_goes_in_with_pages_passages_vectors_and_memory(tmp_path, library
     # The same by hand: one segment after the other, from an empty memory.
     memory, vectors = reader.model.empty_memory(), []
     for passage in passages:
-        (vector,), memory = reader.read(passage.text, memory)
+        noted, memory = reader.read(passage.text, memory)
+        (vector,) = noted.vectors
         vectors.append(vector)
     snapshot = library.latest_snapshot(document.version_id)
     assert snapshot is not None and snapshot.conditions == reader.conditions

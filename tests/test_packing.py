@@ -74,8 +74,8 @@ def test_padding_to_whole_tiles_changes_neither_vector_nor_memory():
             reading = read_sequential(reader.model, ids[:, None], memory=memory)
             memory, plain = reading.memory, mean_pool(reading.hidden[:, 0])
         whole = Segment(ids, torch.ones_like(ids).bool())
-        (vectors,), padded = reader.read_segments([whole], padded)
-        assert np.allclose(vectors, plain, atol=1e-5)
+        (noted,), padded = reader.read_segments([whole], padded)
+        assert np.allclose(noted.vectors, plain, atol=1e-5)
     assert torch.allclose(padded.associations, memory.associations, atol=1e-4, rtol=1e-4)
     assert memory.associations.abs().max() > 0.1
 
@@ -83,7 +83,7 @@ def test_padding_to_whole_tiles_changes_neither_vector_nor_memory():
 def test_parts_of_a_segment_have_the_means_of_their_own_tokens(reader):
     text = "Boats left. Nobody knew why.  "
     parts = [(0, 11), (12, 28), (28, 30)]
-    vectors, _ = reader.read(text, reader.model.empty_memory(), parts)
+    vectors = reader.read(text, reader.model.empty_memory(), parts)[0].vectors
     with torch.no_grad():
         hidden, _ = reader.model.run(reader.token_ids(text))
     tokens = reader.tokenizer.convert_ids_to_tokens(reader.token_ids(text)[0])

@@ -53,7 +53,7 @@ def test_vector_scores_are_cosines_of_passage_and_best_sentence(answerer, pets, 
     query, empty = reader.vector("feline pets"), reader.model.empty_memory()
     found = answerer.search("feline pets", method="vectors")
     for passage in found:
-        vectors, _ = reader.read(passage.text, empty, sentence_spans(passage.text))
+        vectors = reader.read(passage.text, empty, sentence_spans(passage.text))[0].vectors
         own, *sentences = (vectors @ query).tolist()
         expected = (1 - SENTENCE_SHARE) * own + SENTENCE_SHARE * max(sentences)
         assert passage.score == pytest.approx(expected, abs=2e-3)
@@ -118,7 +118,7 @@ def test_an_emptied_memory_uses_vectors_of_the_passages_alone_and_keeps_them(tmp
         ids, plain = library.vectors(document.id, "plain")
         empty = remembering.model.empty_memory()
         for number, vector in zip(ids, plain, strict=True):
-            (alone,), _ = remembering.read(library.passage(int(number)).text, empty)
+            (alone,) = remembering.read(library.passage(int(number)).text, empty)[0].vectors
             assert np.array_equal(vector, alone.astype(np.float16))
         assert {p.id for p in before} == set(ids.tolist())
 

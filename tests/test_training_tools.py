@@ -45,7 +45,8 @@ def test_a_model_folder_with_a_sentencepiece_vocabulary_reads_and_writes(vocabul
     for name in ("tokenizer.model", "tokenizer_config.json"):
         (tmp_path / name).write_bytes((vocabulary / name).read_bytes())
     opened = open_model(tmp_path, dtype=torch.float32)
-    (vector,), memory = opened.read("Ships came from Lindholm.", opened.model.empty_memory())
+    noted, memory = opened.read("Ships came from Lindholm.", opened.model.empty_memory())
+    (vector,) = noted.vectors
     assert vector.shape == (32,) and int(memory.segments_read[0]) == 1
     assert opened.text_tokens == config.segment_tokens - 1
 
