@@ -38,12 +38,14 @@ class Segment:
 @dataclass(frozen=True)
 class Noted:
     """What reading a segment gives of one document. vectors: (1 + n, D) float32, of all of it and
-    of its n parts. strength: how strongly it was written, the mean of beta over layers and memory
-    tokens; novelty: how new it was to the memory, the mean of gamma. Both 0 to 1."""
+    of its n parts. beta, gamma: how strongly it was written and how new its keys were, 0 to 1,
+    means over layers and memory tokens; change: how much that changed the memory, the mean over
+    layers of the Frobenius norm of the difference of A."""
 
     vectors: np.ndarray
-    strength: float
-    novelty: float
+    beta: float
+    gamma: float
+    change: float
 
 
 @dataclass(frozen=True)
@@ -120,20 +122,22 @@ class DocumentModel:
         memory: of the B documents, in that order."""
         ids, mask = self.whole_tiles([segment.ids for segment in segments])
         model, first = self.model, memory.segments_read == 0
-        hidden, made, memory = model.through(ids, mask, memory)
-        beta, gamma = (
-            gate.mean((0, 2)).tolist()
-            for gate in model.associative.gates(made, memory.normalizer, first)
-        )
+        hidden, made, before = model.through(ids, mask, memory)
+        memory = model.write(made, before, mask.bool().any(-1))
+        gates = model.associative.gates(made, before.normalizer, first)
+        beta, gamma = (gate.mean((0, 2)).tolist() for gate in gates)
+        changed = (memory.associations - before.associations).flatten(2).norm(dim=-1)  # (L, B)
+        change = changed.mean(0).tolist()
         noted = [
             Noted(
                 pool_parts(hidden[b, : segment.ids.shape[1]], segment.pooled).cpu().numpy(),
                 beta[b],
                 gamma[b],
+                change[b],
             )
             for b, segment in enumerate(segments)
         ]
-        return noted, model.write(made, memory, mask.bool().any(-1))
+        return noted, memory
 
     def read(
         self, text: str, memory: MemoryState, parts: Sequence[tuple[int, int]] = ()

@@ -186,6 +186,7 @@ def _new_passage(passage: TextPassage, noted: Noted) -> NewPassage:
         tokens=passage.tokens,
         vector=of_all,
         sentences=np.array(of_sentences, dtype=np.float16),
-        strength=noted.strength,
-        novelty=noted.novelty,
+        beta=noted.beta,
+        gamma=noted.gamma,
+        change=noted.change,
     )

@@ -113,8 +113,9 @@ def passage_row(version_id: int, passage: NewPassage, pages: dict[int, str]) -> 
         "runs": runs_to(passage.runs),
         "memory_vector": vector.astype("<f2").tobytes(),
         "sentence_vectors": None if sentences is None else sentences.astype("<f2").tobytes(),
-        "strength": passage.strength,
-        "novelty": passage.novelty,
+        "beta": passage.beta,
+        "gamma": passage.gamma,
+        "change": passage.change,
     }
 
 

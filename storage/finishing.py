@@ -29,8 +29,9 @@ _COPIED = (
     PassageRow.memory_vector,
     PassageRow.plain_vector,
     PassageRow.sentence_vectors,
-    PassageRow.strength,
-    PassageRow.novelty,
+    PassageRow.beta,
+    PassageRow.gamma,
+    PassageRow.change,
 )
 
 

@@ -99,15 +99,16 @@ class Passages(Store):
                     PageRow.label,
                     PassageRow.start,
                     PassageRow.end,
-                    func.coalesce(PassageRow.strength, 0.0),
-                    func.coalesce(PassageRow.novelty, 0.0),
+                    func.coalesce(PassageRow.beta, 0.0),
+                    func.coalesce(PassageRow.gamma, 0.0),
+                    func.coalesce(PassageRow.change, 0.0),
                 )
                 .join(
                     PageRow,
                     (PageRow.version_id == PassageRow.version_id)
                     & (PageRow.number == PassageRow.page),
                 )
-                .where(PassageRow.version_id == version_id, PassageRow.novelty.is_not(None))
+                .where(PassageRow.version_id == version_id, PassageRow.change.is_not(None))
                 .order_by(PassageRow.ordinal)
             )
             return [PassageNote(*row) for row in session.execute(wanted).tuples()]

@@ -33,8 +33,9 @@ class NewPassage:
 
     `text` is the cleaned text that the model read; `start` and `end` are offsets in the
     stored text of page `page`; `vector` is float16 of shape (D,), and `sentences` (n, D) are the
-    vectors of its n sentences, in order (None: there are none to keep). `strength` is how strongly
-    it was written to the memory, `novelty` how new it was to it, both 0 to 1 (None: not known).
+    vectors of its n sentences, in order (None: there are none to keep). `beta` is how strongly
+    it was written to the memory, `gamma` how new its keys were there, both 0 to 1, and `change` how
+    much it changed the memory (None: not known).
     """
 
     ordinal: int
@@ -46,8 +47,9 @@ class NewPassage:
     tokens: int
     vector: NDArray[np.float16] = field(repr=False)
     sentences: NDArray[np.float16] | None = field(default=None, repr=False)
-    strength: float | None = None
-    novelty: float | None = None
+    beta: float | None = None
+    gamma: float | None = None
+    change: float | None = None
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,9 @@ class PassageNote:
     page_label: str | None
     start: int
     end: int
-    strength: float
-    novelty: float
+    beta: float
+    gamma: float
+    change: float
 
 
 @dataclass(frozen=True)

@@ -116,8 +116,9 @@ class PassageRow(Base):
     memory_vector: Mapped[bytes]
     plain_vector: Mapped[bytes | None]
     sentence_vectors: Mapped[bytes | None]
-    strength: Mapped[float | None]
-    novelty: Mapped[float | None]
+    beta: Mapped[float | None]
+    gamma: Mapped[float | None]
+    change: Mapped[float | None]
 
 
 class SnapshotRow(Base):

@@ -303,6 +303,26 @@ def test_a_document_is_deleted_after_its_extent_was_shown(visitor, address, year
     soon(page.locator(f"{NEWEST} .verdict"), "Not found")
 
 
+def test_the_memory_of_a_document_shows_its_size_where_it_was_written_and_what_was_new(
+    visitor, address, yearbook
+):
+    page = opened(visitor, address)
+    page.get_by_role("tab", name="Memory").click()
+    page.locator("#memory-of input").click()
+    page.get_by_role("option", name=yearbook).click()
+    soon(page.locator("#memory-size"), "4 segments of 4 pages")
+    soon(page.locator("#memory-size"), "in a memory of 1.8 MB")
+    expect(page.locator("#memory-plot canvas, #memory-plot svg").first).to_be_visible()
+    news = page.locator("#outline .citation")
+    expect(news).to_have_count(3, timeout=60_000)  # not the first page: all is new at first
+    news.nth(1).click()
+    expect(page.locator("#memory-page figure")).to_have_attribute("data-page", "2")
+    unfold(page, "Compare with another version")
+    page.locator("#other input").click()
+    page.get_by_role("option", name=yearbook).click()
+    soon(page.locator("#changes"), "They say the same, sentence by sentence.")
+
+
 def test_what_no_document_says_is_not_found(visitor, address, yearbook):
     page = opened(visitor, address)
     choose(page, yearbook)

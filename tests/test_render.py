@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from app.conversing import Turn
+from app.outline import Change
 from app.results import Answer, Citation, MemoryAnswer
-from app.ui import answers, documents, render
+from app.ui import answers, documents, memory, render
 from ingest.reports import FileReport
 from storage.records import Document, Extent, Page
 
@@ -112,6 +113,10 @@ def hostile_pieces() -> dict[str, str]:
             [FileReport("/a/<b>bold<b>", "failed", reason=HOSTILE)]
         ),
         "extent": documents.extent_html(document(title=HOSTILE), Extent(1, 1, 1)),
+        "outline": memory.outline_html([cited]),
+        "changes": memory.changes_html(
+            document(title=HOSTILE), document(), [Change("only here", 1, HOSTILE, HOSTILE)]
+        ),
         "error": render.error_html(HOSTILE),
     }
 

@@ -10,6 +10,7 @@ from app.service import Service
 from app.ui import ask, documents
 from app.ui.ask import AskView
 from app.ui.library import LibraryView
+from app.ui.memory import MemoryView
 
 STYLE = Path(__file__).with_name("style.css")
 #: Fonts of the system alone: nothing is fetched.
@@ -26,19 +27,21 @@ def build(service: Service) -> gr.Blocks:
             asking = AskView(service)
         with gr.Tab("Library", elem_id="tab-library"):
             keeping = LibraryView(service)
+        with gr.Tab("Memory", elem_id="tab-memory"):
+            remembering = MemoryView(service)
 
         def refresh(chosen: list[str], turns: list[Turn]) -> tuple[Any, ...]:
             known, ready = service.documents(), service.ready()
             begin = ask.BEGIN if known else ask.EMPTY
+            choices = [(_choice(d.title, d.pages), d.id) for d in ready]
             return (
-                gr.Dropdown(
-                    choices=[(_choice(d.title, d.pages), d.id) for d in ready],
-                    value=[d.id for d in ready if d.id in chosen],
-                ),
+                gr.Dropdown(choices=choices, value=[d.id for d in ready if d.id in chosen]),
                 gr.skip() if turns else begin,
                 asking.conversations(None) if not turns else gr.skip(),
                 gr.Dropdown(choices=[(d.title, d.id) for d in known], value=None),
                 documents.documents_html(known),
+                gr.Dropdown(choices=choices, value=None),
+                gr.Dropdown(choices=choices, value=None),
             )
 
         current: dict[str, Any] = {
@@ -49,6 +52,8 @@ def build(service: Service) -> gr.Blocks:
                 asking.earlier,
                 keeping.chosen,
                 keeping.table,
+                remembering.chosen,
+                remembering.other,
             ],
             "api_visibility": "private",
         }

@@ -11,5 +11,5 @@ depends_on = None
 
 def upgrade() -> None:
     """Of passages that were read before, nothing is known."""
-    op.add_column("passage", sa.Column("strength", sa.Float))
-    op.add_column("passage", sa.Column("novelty", sa.Float))
+    for name in ("beta", "gamma", "change"):
+        op.add_column("passage", sa.Column(name, sa.Float))

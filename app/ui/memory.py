@@ -1,0 +1,165 @@
+"""The third view: what a memory is, where it was written, what was new to it."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+
+from app.outline import Change, differences, outline
+from app.results import Citation
+from app.service import Service
+from app.ui.ask import page_html
+from app.ui.render import count, error_html, page_name
+from armt_core.errors import RecollectError
+from storage.records import Document, PassageNote
+
+#: Changes between two documents that are listed.
+CHANGES = 20
+UNNOTED = (
+    '<p class="empty">This document was read before it was noted where its memory was written. '
+    "Read it again with: python -m app reread</p>"
+)
+ON_PASSAGE = """
+element.addEventListener('click', event => {
+  const chosen = event.target.closest('[data-citation]');
+  if (!chosen) return;
+  trigger('click', {citation: +chosen.dataset.citation});
+  document.querySelector('#memory-page').scrollIntoView({block: 'nearest', behavior: 'smooth'});
+});
+"""
+
+
+class MemoryView:
+    """The view over one service, added to the page that is being built. `chosen` and `other` are
+    brought up to date by the page."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.listed: Any = gr.State([])
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=3, min_width=320):
+                self.chosen = gr.Dropdown(
+                    label="Document", choices=[], value=None, elem_id="memory-of"
+                )
+                self.size = gr.HTML(elem_id="memory-size")
+                self.plot = gr.LinePlot(
+                    x="segment",
+                    y="share",
+                    color="what",
+                    x_title="segment, in reading order",
+                    y_title="0 to 1",
+                    y_lim=[0, 1],
+                    height=240,
+                    visible=False,
+                    elem_id="memory-plot",
+                )
+                self.outline = gr.HTML(elem_id="outline", js_on_load=ON_PASSAGE)
+                with gr.Accordion("Compare with another version", open=False):
+                    self.other = gr.Dropdown(
+                        label="The other document", choices=[], value=None, elem_id="other"
+                    )
+                    self.changes = gr.HTML(elem_id="changes")
+            with gr.Column(scale=2, min_width=320):
+                self.page = gr.HTML(elem_id="memory-page")
+        private: Any = {"api_visibility": "private"}
+        self.chosen.input(
+            self._show,
+            inputs=self.chosen,
+            outputs=[self.size, self.plot, self.outline, self.listed, self.page, self.changes],
+            **private,
+        )
+        self.outline.click(self._open, inputs=self.listed, outputs=self.page, **private)
+        self.other.input(
+            self._compare, inputs=[self.chosen, self.other], outputs=self.changes, **private
+        )
+
+    def _show(self, document_id: str | None) -> tuple[Any, ...]:
+        hidden = gr.LinePlot(visible=False)
+        if document_id is None:
+            return "", hidden, "", [], "", ""
+        try:
+            document = self.service.library.document(document_id)
+            _, size = self.service.load([document.id])
+            notes = self.service.library.notes(document.id)
+            listed = outline(document, notes, self.service.library)
+        except RecollectError as error:
+            return error_html(str(error)), hidden, "", [], "", ""
+        plot = gr.LinePlot(_plotted(notes), visible=True) if notes else hidden
+        told = outline_html(listed) if notes else UNNOTED
+        return size_html(document, size), plot, told, listed, "", ""
+
+    def _open(self, listed: list[Citation], event: gr.EventData) -> str:
+        try:
+            return page_html(self.service, listed[int(event.citation)])
+        except RecollectError as error:
+            return error_html(str(error))
+
+    def _compare(self, here: str | None, there: str | None) -> str:
+        if here is None or there is None:
+            return error_html("Choose two documents.")
+        library = self.service.library
+        try:
+            ours, theirs = library.document(here), library.document(there)
+            return changes_html(ours, theirs, differences(library, ours, theirs))
+        except RecollectError as error:
+            return error_html(str(error))
+
+
+def _plotted(notes: Sequence[PassageNote]) -> pd.DataFrame:
+    """A row for each segment and curve."""
+    segments, most = list(range(1, len(notes) + 1)), max(note.change for note in notes) or 1.0
+    curves = {
+        "written (beta)": [note.beta for note in notes],
+        "new keys (gamma)": [note.gamma for note in notes],
+        "change of the memory": [note.change / most for note in notes],
+    }
+    return pd.concat(
+        pd.DataFrame({"segment": segments, "share": values, "what": name})
+        for name, values in curves.items()
+    )
+
+
+def size_html(document: Document, size: int) -> str:
+    """What the memory is, in one line. size: its bytes."""
+    return (
+        f'<p class="memory">{count(document.segments_read, "segment")} of '
+        f"{count(document.pages, 'page')}, {document.tokens:,} tokens, in a memory of "
+        f"{size / 1e6:.1f} MB, which is as large for a document of any length.</p>"
+    )
+
+
+def outline_html(listed: Sequence[Citation]) -> str:
+    """The passages that were newest to the memory; each opens its page."""
+    if not listed:
+        return '<p class="empty">One passage alone: to an empty memory everything is new.</p>'
+    rows = "".join(
+        f'<button type="button" class="citation" data-citation="{n}"><span class="quote">'
+        f'{escape(_beginning(c.quote))}</span><span class="source">page '
+        f"{escape(page_name(c.page, c.page_label))} · {c.score:.1f} times as much as usual"
+        "</span></button>"
+        for n, c in enumerate(listed)
+    )
+    return f"<h4>What changed the memory most</h4>{rows}"
+
+
+def changes_html(here: Document, there: Document, changes: Sequence[Change]) -> str:
+    """What tells two documents apart."""
+    if not changes:
+        return '<p class="empty">They say the same, sentence by sentence.</p>'
+    more = len(changes) - CHANGES
+    rows = "".join(
+        f'<li class="{"gone" if change.kind == "only there" else "new"}">'
+        f'{escape(_beginning(change.text, 300))} <span class="source">'
+        f"{escape((there if change.kind == 'only there' else here).title)}, page "
+        f"{escape(page_name(change.page, change.page_label))}</span></li>"
+        for change in changes[:CHANGES]
+    )
+    rest = f'<p class="empty">and {count(more, "other")}.</p>' if more > 0 else ""
+    return f'<ul class="changes">{rows}</ul>{rest}'
+
+
+def _beginning(text: str, most: int = 140) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1] + "…"
