@@ -29,7 +29,7 @@ def build(service: Service) -> gr.Blocks:
         with gr.Row(equal_height=False):
             with gr.Column(scale=2, min_width=320):
                 files = gr.File(
-                    label="Drop PDF, text or Markdown files here",
+                    label="Drop PDF, Word (docx), EPUB, HTML, text or Markdown files here",
                     file_count="multiple",
                     elem_id="files",
                     height=200,

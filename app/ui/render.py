@@ -121,7 +121,7 @@ def page_text_html(page: Page, citation: Citation, why: str = "") -> str:
 def documents_html(documents: Sequence[Document]) -> str:
     """The library as a table, or what to do when it is empty."""
     if not documents:
-        return '<p class="empty">The library is empty. Drop a PDF, text or Markdown file above.</p>'
+        return '<p class="empty">The library is empty. Drop documents above.</p>'
     rows = "".join(
         f"<tr><td>{escape(d.title)}</td><td>{escape(_state(d))}</td><td>{d.pages}</td>"
         f"<td>{d.tokens:,}</td></tr>"

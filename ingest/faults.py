@@ -1,0 +1,33 @@
+"""What parsers raise when a file is damaged: almost anything.
+
+Each of these means "it cannot be read". MemoryError is not among them.
+"""
+
+import lzma
+import struct
+import zlib
+from xml.parsers.expat import ExpatError
+from zipfile import BadZipFile, LargeZipFile
+
+from lxml.etree import LxmlError
+
+FAULTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    BadZipFile,
+    EOFError,
+    ExpatError,
+    LargeZipFile,
+    LookupError,
+    LxmlError,
+    NotImplementedError,
+    OSError,
+    RecursionError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    lzma.LZMAError,
+    struct.error,
+    zlib.error,
+)
