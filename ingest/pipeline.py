@@ -17,6 +17,7 @@ from ingest.batching import SideBySide, documents_at_once
 from ingest.child import ParserPool
 from ingest.files import FoundFile, file_sha256, find_files
 from ingest.limits import ParseLimits
+from ingest.ocr import Ocr
 from ingest.parsed import ParsedDocument
 from ingest.reading import read_document
 from ingest.reports import FileReport, Outcome, report_of
@@ -37,6 +38,7 @@ class _Parsing:
     file: FoundFile
     sha256: str
     document: Future[ParsedDocument]
+    again: bool  # though its bytes are known: pages of it can be read now
 
 
 def ingest_paths(
@@ -48,13 +50,15 @@ def ingest_paths(
     passwords: Sequence[str] = (),
     retry_failed: bool = False,
     keep_originals: bool = True,
+    ocr: Ocr | None = None,
     limits: ParseLimits | None = None,
     progress: FileProgress | None = None,
     at_once: int | None = None,
 ) -> Iterator[FileReport]:
     """Reads files and folders into the library; a report for each file, as it is done.
 
-    workers: child processes that parse ahead while the model reads. at_once: documents
+    workers: child processes that parse ahead while the model reads. ocr: what reads pages
+    that are pictures (of documents in the library too, if they still need it). at_once: documents
     that are read side by side (None: one on a CPU, several on a GPU). A file that fails
     is reported and recorded, and the others still go in. Raises LibraryError if the
     library itself cannot be written.
@@ -81,7 +85,15 @@ def ingest_paths(
             while ahead or reading or file is not None:
                 while file is not None and len(ahead) < workers + reader.documents:
                     ahead.append(
-                        _submit(file, library, model, pool, passwords=passwords, retry=retry_failed)
+                        _submit(
+                            file,
+                            library,
+                            model,
+                            pool,
+                            passwords=passwords,
+                            retry=retry_failed,
+                            ocr=ocr,
+                        )
                     )
                     file = next(files, None)
                 # The same bytes twice: the second waits, and is then known already.
@@ -123,6 +135,7 @@ def _submit(
     *,
     passwords: Sequence[str],
     retry: bool,
+    ocr: Ocr | None,
 ) -> "_Parsing | FileReport":
     """Sends a file to the parser, unless there is nothing to do for it."""
     if file.refusal is not None:
@@ -133,7 +146,8 @@ def _submit(
     except OSError as error:
         return FileReport(str(file.path), "failed", reason=f"It cannot be read: {error.strerror}.")
     known = library.find_version(sha256, model.fingerprint)
-    if known is not None and known.state == "ready":
+    again = known is not None and ocr is not None and known.pages_need_ocr > 0
+    if known is not None and known.state == "ready" and not again:
         library.add_alias(known.document_id, str(file.path.absolute()), sha256)
         return replace(report_of(file.path, "skipped", known), reason="known already")
     if known is not None and known.state == "failed":
@@ -141,7 +155,7 @@ def _submit(
         if not (retry or opens_now):
             reason = f"The same bytes failed before (--retry-failed tries again): {known.reason}"
             return replace(report_of(file.path, "failed", known), reason=reason)
-    return _Parsing(file, sha256, pool.submit(file.path, passwords))
+    return _Parsing(file, sha256, pool.submit(file.path, passwords, ocr), again)
 
 
 def _take_in(
@@ -169,6 +183,7 @@ def _take_in(
             parsed.format if parsed else path.suffix.lower().lstrip(".") or "unknown",
             path.stat().st_size,
             claim,
+            again=item.again,
         )
     except BeingRead as error:
         return FileReport(str(path), "skipped", reason=str(error))
@@ -223,7 +238,8 @@ def _read_claimed(
     finally:
         if not released:  # interrupted: anyone may go on from the last checkpoint
             library.release(version.id, claim)
-    if outcome.continued_at or (known is not None and known.segments_read):
+    went_on = known is not None and known.state != "ready" and known.segments_read > 0
+    if outcome.continued_at or went_on:
         kind: Outcome = "continued"
     else:
         kind = "reread" if any(v.is_current for v in others) else "added"
@@ -267,7 +283,7 @@ def reread_document(
     )
     finished = False
     try:
-        parsed = ParsedDocument(document.title, document.format, pages)
+        parsed = ParsedDocument(document.title, document.format, pages, document.ocr)
         outcome = read_document(parsed, version, claim, library, model, progress, inherit=False)
         finished = True
     finally:

@@ -24,10 +24,10 @@ def next_schema(tmp_path, monkeypatch):
     """As if this Recollect had one migration more; undo with `monkeypatch.undo()`."""
     scripts = tmp_path / "scripts%20"
     shutil.copytree(migrating.MIGRATIONS, scripts)
-    (scripts / "versions" / "0003_next.py").write_text(
+    (scripts / "versions" / "0004_next.py").write_text(
         "from alembic import op\n"
         "import sqlalchemy as sa\n"
-        "revision, down_revision, branch_labels, depends_on = '0003', '0002', None, None\n"
+        "revision, down_revision, branch_labels, depends_on = '0004', '0003', None, None\n"
         "def upgrade():\n"
         "    op.add_column('document', sa.Column('note', sa.String))\n"
     )
@@ -130,7 +130,7 @@ def test_a_newer_database_is_refused_and_not_touched(tmp_path, next_schema, monk
     Library(tmp_path / "library").close()
     monkeypatch.undo()
     before = (tmp_path / "library" / "library.db").read_bytes()
-    with pytest.raises(LibraryTooNew, match=r"schema is 0003.*up to 0002.*Update Recollect"):
+    with pytest.raises(LibraryTooNew, match=r"schema is 0004.*up to 0003.*Update Recollect"):
         Library(tmp_path / "library")
     assert (tmp_path / "library" / "library.db").read_bytes() == before
 
@@ -144,12 +144,12 @@ def test_an_older_database_is_copied_before_it_is_migrated(tmp_path, request):
         assert [c.id for c in library.conversations()] == [conversation.id]
         with library._reading() as session:
             assert session.execute(text("SELECT note FROM document")).all() == []
-    copy = sqlite3.connect(folder / "library.db.before-0003")
-    assert copy.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
+    copy = sqlite3.connect(folder / "library.db.before-0004")
+    assert copy.execute("SELECT version_num FROM alembic_version").fetchall() == [("0003",)]
     assert copy.execute("SELECT title FROM conversation").fetchall() == [("kept",)]
     assert "note" not in [row[1] for row in copy.execute("PRAGMA table_info(document)")]
     copy.close()
-    assert sorted(os.listdir(folder)) == ["library.db", "library.db.before-0003"]
+    assert sorted(os.listdir(folder)) == ["library.db", "library.db.before-0004"]
 
 
 def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path, request):
@@ -157,12 +157,12 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path, request)
     with Library(folder) as library:
         library.create_conversation("kept")
     scripts = request.getfixturevalue("next_schema")
-    with (scripts / "versions" / "0003_next.py").open("a") as file:
+    with (scripts / "versions" / "0004_next.py").open("a") as file:
         file.write("    raise ZeroDivisionError\n")
     with pytest.raises(ZeroDivisionError):
         Library(folder)
     connection = sqlite3.connect(folder / "library.db")
-    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
+    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0003",)]
     assert "note" not in [row[1] for row in connection.execute("PRAGMA table_info(document)")]
     assert connection.execute("SELECT title FROM conversation").fetchall() == [("kept",)]
     connection.close()

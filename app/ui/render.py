@@ -137,11 +137,13 @@ def _state(document: Document) -> str:
     state: str = document.state
     if document.state == "failed":
         state = f"failed: {document.reason}"
-    elif document.pages and document.pages_without_text == document.pages:
+    elif document.pages and document.pages_need_ocr == document.pages:
         state = "needs OCR: no page has text"
-    elif document.pages_without_text:
-        pages = document.pages_without_text
+    elif document.pages_need_ocr:
+        pages = document.pages_need_ocr
         state += f", {pages} page{' needs' if pages == 1 else 's need'} OCR"
+    if document.pages_by_ocr:
+        state += f", {count(document.pages_by_ocr, 'page')} read by OCR"
     if document.unknown_ratio > MOST_UNKNOWN:
         state += ", not readable by this model (found by words alone)"
     if document.update_state == "failed":
