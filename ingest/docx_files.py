@@ -16,7 +16,7 @@ import mammoth
 from lxml import etree
 
 from armt_core.errors import ParseError
-from ingest.faults import FAULTS
+from ingest.faults import FAULTS, words_of
 from ingest.html_files import first_heading, html_tree
 from ingest.html_text import text_of
 from ingest.limits import ParseLimits
@@ -68,7 +68,7 @@ def _html(parts: ZippedParts, name: str) -> str:
         )
     except FAULTS as error:
         logger.info("%s: %r", name, error)
-        raise ParseError(f"{name} is no DOCX file, or damaged: {error}") from error
+        raise ParseError(f"{name} is no DOCX file, or damaged: {words_of(error)}") from error
     html: str = result.value
     return html
 

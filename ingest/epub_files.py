@@ -15,7 +15,7 @@ from lxml import etree
 
 from armt_core.errors import LimitExceeded, ParseError
 from ingest.epub_contents import chapter_labels
-from ingest.faults import FAULTS
+from ingest.faults import FAULTS, words_of
 from ingest.html_files import decoded_html, first_heading, html_tree
 from ingest.html_text import text_of
 from ingest.limits import ParseLimits
@@ -43,7 +43,7 @@ def parse_epub(path: Path, limits: ParseLimits) -> ParsedDocument:
             package_name = _package_name(parts)
             package = xml_tree(parts.read(package_name))
         except FAULTS as error:
-            raise ParseError(f"{path.name} is no EPUB file, or damaged: {error}") from error
+            raise ParseError(f"{path.name} is no EPUB file, or damaged: {words_of(error)}") from error
         spine = _spine(package, package_name)
         if not spine:
             raise ParseError(f"{path.name} has no pages: its spine is empty")

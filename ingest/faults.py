@@ -9,7 +9,7 @@ import zlib
 from xml.parsers.expat import ExpatError
 from zipfile import BadZipFile, LargeZipFile
 
-from lxml.etree import LxmlError
+from lxml.etree import LxmlError, XMLSyntaxError
 
 FAULTS = (
     ArithmeticError,
@@ -31,3 +31,9 @@ FAULTS = (
     struct.error,
     zlib.error,
 )
+
+
+def words_of(error: Exception) -> str:
+    """What an error says, in one line."""
+    said = error.msg if isinstance(error, XMLSyntaxError) else str(error)
+    return " ".join(str(said).split()) or type(error).__name__

@@ -9,7 +9,7 @@ from types import TracebackType
 from zipfile import ZipFile, is_zipfile
 
 from armt_core.errors import LimitExceeded, ParseError
-from ingest.faults import FAULTS
+from ingest.faults import FAULTS, words_of
 from ingest.limits import ParseLimits
 
 _OLE_MARK = bytes.fromhex("d0cf11e0a1b11ae1")
@@ -38,7 +38,7 @@ class ZippedParts:
         try:
             self._zip = ZipFile(path)
         except FAULTS as error:
-            raise ParseError(f"{path.name} cannot be opened: {error}") from error
+            raise ParseError(f"{path.name} cannot be opened: {words_of(error)}") from error
         parts = self._zip.infolist()
         if len(parts) > _MOST_PARTS:
             raise LimitExceeded(f"{path.name} has {len(parts)} parts; {_MOST_PARTS} are allowed")
@@ -73,4 +73,4 @@ class ZippedParts:
         try:
             return self._zip.read(name)
         except FAULTS as error:
-            raise ParseError(f"{self._name}, part {name!r} cannot be read: {error}") from error
+            raise ParseError(f"{self._name}, part {name!r} cannot be read: {words_of(error)}") from error

@@ -132,7 +132,7 @@ def yearbook(browser, address, tmp_path_factory) -> str:
     context = browser.new_context()
     page = opened(context, address)
     page.get_by_role("button", name="Library").click()
-    soon(page.locator("#library"), "The library is empty. Drop a PDF")
+    soon(page.locator("#library"), "The library is empty. Drop documents")
     ask(page, "Who is there?")
     soon(page.locator("#answer .error"), "The library has no document to ask.")
     drop(page, path)
