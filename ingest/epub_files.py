@@ -43,7 +43,8 @@ def parse_epub(path: Path, limits: ParseLimits) -> ParsedDocument:
             package_name = _package_name(parts)
             package = xml_tree(parts.read(package_name))
         except FAULTS as error:
-            raise ParseError(f"{path.name} is no EPUB file, or damaged: {words_of(error)}") from error
+            said = words_of(error)
+            raise ParseError(f"{path.name} is no EPUB file, or damaged: {said}") from error
         spine = _spine(package, package_name)
         if not spine:
             raise ParseError(f"{path.name} has no pages: its spine is empty")

@@ -73,4 +73,5 @@ class ZippedParts:
         try:
             return self._zip.read(name)
         except FAULTS as error:
-            raise ParseError(f"{self._name}, part {name!r} cannot be read: {words_of(error)}") from error
+            said = words_of(error)
+            raise ParseError(f"{self._name}, part {name!r} cannot be read: {said}") from error
