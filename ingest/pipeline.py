@@ -12,7 +12,13 @@ from pathlib import Path
 from threading import Event, Lock
 
 from armt_core.document_model import DocumentModel
-from armt_core.errors import BeingRead, PasswordNeeded, RecollectError
+from armt_core.errors import (
+    BeingRead,
+    LibraryError,
+    LostClaim,
+    PasswordNeeded,
+    RecollectError,
+)
 from ingest.batching import SideBySide, documents_at_once
 from ingest.child import ParserPool
 from ingest.files import FoundFile, file_sha256, find_files
@@ -60,8 +66,9 @@ def ingest_paths(
     workers: child processes that parse ahead while the model reads. ocr: what reads pages
     that are pictures (of documents in the library too, if they still need it). at_once: documents
     that are read side by side (None: one on a CPU, several on a GPU). A file that fails
-    is reported and recorded, and the others still go in. Raises LibraryError if the
-    library itself cannot be written.
+    is reported and recorded, and the others still go in; where the library could not be
+    written it is reported alone, and the next run goes on. Raises LibraryError if the library
+    cannot be read.
     """
     files = find_files(paths)
     ahead: deque[_Parsing | FileReport] = deque()
@@ -165,6 +172,22 @@ def _take_in(
     keep_originals: bool,
     progress: FileProgress,
 ) -> FileReport:
+    """What becomes of a file. Trouble of the library is told, and not held against the file."""
+    try:
+        return _outcome(item, library, model, keep_originals, progress)
+    except (BeingRead, LostClaim) as error:
+        return FileReport(str(item.file.path), "skipped", reason=str(error))
+    except LibraryError as error:
+        return FileReport(str(item.file.path), "failed", reason=str(error))
+
+
+def _outcome(
+    item: _Parsing,
+    library: Library,
+    model: SideBySide,
+    keep_originals: bool,
+    progress: FileProgress,
+) -> FileReport:
     path, started = item.file.path, time.perf_counter()
     parsed: ParsedDocument | None = None
     failure: RecollectError | None = None
@@ -185,8 +208,6 @@ def _take_in(
             claim,
             again=item.again,
         )
-    except BeingRead as error:
-        return FileReport(str(path), "skipped", reason=str(error))
     except OSError as error:
         return FileReport(str(path), "failed", reason=f"It cannot be read: {error.strerror}.")
     if version.state == "ready":  # the same bytes came in by another path meanwhile
@@ -228,6 +249,8 @@ def _read_claimed(
                 lambda done, total: progress(path, done, total),
             )
         released = True
+    except LibraryError:
+        raise
     except RecollectError as error:
         library.fail(version.id, claim, str(error), error.code)
         released = True
@@ -237,7 +260,7 @@ def _read_claimed(
         )
     finally:
         if not released:  # interrupted: anyone may go on from the last checkpoint
-            library.release(version.id, claim)
+            _release(library, version, claim)
     went_on = known is not None and known.state != "ready" and known.segments_read > 0
     if outcome.continued_at or went_on:
         kind: Outcome = "continued"
@@ -255,6 +278,13 @@ def _read_claimed(
         segments_read=outcome.segments_read,
         seconds=time.perf_counter() - started,
     )
+
+
+def _release(library: Library, version: Version, claim: Claim) -> None:
+    try:
+        library.release(version.id, claim)
+    except LibraryError as error:  # the claim of a process that has ended counts for nothing
+        log.warning('"%s" stays claimed until this process ends: %s', version.title, error)
 
 
 def reread_document(
@@ -288,5 +318,5 @@ def reread_document(
         finished = True
     finally:
         if not finished:
-            library.release(version.id, claim)
+            _release(library, version, claim)
     return outcome.version
