@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Event, Lock
@@ -16,17 +16,17 @@ from armt_core.errors import (
     BeingRead,
     LibraryError,
     LostClaim,
-    PasswordNeeded,
     RecollectError,
 )
 from ingest.batching import SideBySide, documents_at_once
 from ingest.child import ParserPool
-from ingest.files import FoundFile, file_sha256, find_files
+from ingest.files import find_files
 from ingest.limits import ParseLimits
 from ingest.ocr import Ocr
 from ingest.parsed import ParsedDocument
 from ingest.reading import read_document
 from ingest.reports import FileReport, Outcome, report_of
+from ingest.submitting import Parsing, submit
 from storage.claims import Claim
 from storage.library import Library
 from storage.records import Document, Version
@@ -35,16 +35,6 @@ log = logging.getLogger(__name__)
 
 #: Called while a file is read: its path, segments done, segments in all.
 FileProgress = Callable[[Path, int, int], None]
-
-
-@dataclass(frozen=True)
-class _Parsing:
-    """A file on its way through the parser."""
-
-    file: FoundFile
-    sha256: str
-    document: Future[ParsedDocument]
-    again: bool  # though its bytes are known: pages of it can be read now
 
 
 def ingest_paths(
@@ -71,7 +61,7 @@ def ingest_paths(
     cannot be read.
     """
     files = find_files(paths)
-    ahead: deque[_Parsing | FileReport] = deque()
+    ahead: deque[Parsing | FileReport] = deque()
     reader = SideBySide.of(model, at_once or documents_at_once(model))
     stop, one_at_a_time = Event(), Lock()
 
@@ -92,7 +82,7 @@ def ingest_paths(
             while ahead or reading or file is not None:
                 while file is not None and len(ahead) < workers + reader.documents:
                     ahead.append(
-                        _submit(
+                        submit(
                             file,
                             library,
                             model,
@@ -106,7 +96,7 @@ def ingest_paths(
                 # The same bytes twice: the second waits, and is then known already.
                 while ahead and len(reading) < reader.documents:
                     item = ahead[0]
-                    if isinstance(item, _Parsing) and item.sha256 in reading.values():
+                    if isinstance(item, Parsing) and item.sha256 in reading.values():
                         break
                     ahead.popleft()
                     if isinstance(item, FileReport):
@@ -134,39 +124,8 @@ class _Stopped(Exception):
     """Nobody waits for this reading any more; its claim is released, its checkpoints stay."""
 
 
-def _submit(
-    file: FoundFile,
-    library: Library,
-    model: DocumentModel,
-    pool: ParserPool,
-    *,
-    passwords: Sequence[str],
-    retry: bool,
-    ocr: Ocr | None,
-) -> "_Parsing | FileReport":
-    """Sends a file to the parser, unless there is nothing to do for it."""
-    if file.refusal is not None:
-        outcome: Outcome = "failed" if file.named else "skipped"
-        return FileReport(str(file.path), outcome, reason=file.refusal)
-    try:
-        sha256 = file_sha256(file.path)
-    except OSError as error:
-        return FileReport(str(file.path), "failed", reason=f"It cannot be read: {error.strerror}.")
-    known = library.find_version(sha256, model.fingerprint)
-    again = known is not None and ocr is not None and known.pages_need_ocr > 0
-    if known is not None and known.state == "ready" and not again:
-        library.add_alias(known.document_id, str(file.path.absolute()), sha256)
-        return replace(report_of(file.path, "skipped", known), reason="known already")
-    if known is not None and known.state == "failed":
-        opens_now = passwords and known.reason_code == PasswordNeeded.code
-        if not (retry or opens_now):
-            reason = f"The same bytes failed before (--retry-failed tries again): {known.reason}"
-            return replace(report_of(file.path, "failed", known), reason=reason)
-    return _Parsing(file, sha256, pool.submit(file.path, passwords, ocr), again)
-
-
 def _take_in(
-    item: _Parsing,
+    item: Parsing,
     library: Library,
     model: SideBySide,
     keep_originals: bool,
@@ -182,7 +141,7 @@ def _take_in(
 
 
 def _outcome(
-    item: _Parsing,
+    item: Parsing,
     library: Library,
     model: SideBySide,
     keep_originals: bool,
@@ -222,7 +181,7 @@ def _outcome(
 
 
 def _read_claimed(
-    item: _Parsing,
+    item: Parsing,
     parsed: ParsedDocument,
     version: Version,
     known: Version | None,
