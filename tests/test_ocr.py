@@ -16,13 +16,18 @@ import psutil
 import pypdfium2 as pdfium
 import pytest
 
+from app.answering import Answerer
+from app.results import Citation
+from app.service import SCALE, Service
+from app.support import load_calibration
 from armt_core.errors import UsageError
 from ingest import ocr as ocr_module
 from ingest.__main__ import main
-from ingest.child import parse_in_child
+from ingest.child import draw_in_child, parse_in_child
 from ingest.limits import ParseLimits
 from ingest.ocr import find_ocr, read_picture
 from ingest.pipeline import ingest_paths, reread_document
+from ingest.settings import DEFAULT_MODEL
 from storage.library import Library
 from tests.pdf_makers import encrypted, pdf_bytes, turned, written
 
@@ -102,6 +107,16 @@ def test_ocr_is_visible_where_it_was_used_and_asked_for_where_it_is_needed(
             assert (report.outcome, report.segments_read) == ("skipped", 0)
         reread_document(library.document("scan"), library, reader)
         assert library.document("scan").ocr == english.engine
+
+
+def test_a_page_read_by_ocr_is_drawn_without_a_box(tmp_path, reader, english):
+    path = written(tmp_path, "scan.pdf", scanned(WORDS))
+    with Library(tmp_path / "library") as library:
+        list(ingest_paths([path], library, reader, ocr=english))
+        document = library.document("scan")
+        citation = Citation(document.id, "scan", 0, None, 0, 11, WORDS[:11], 1, 0.5)
+        with Service(Answerer(library, reader, load_calibration(DEFAULT_MODEL))) as service:
+            assert service.drawn(citation) == draw_in_child(path, 0, scale=SCALE)
 
 
 def test_a_page_that_cannot_be_read_still_needs_ocr_and_the_others_go_in(
