@@ -125,12 +125,17 @@ class Service:
         may need a password, which is never kept).
         """
         document = self.library.document(citation.document_id)
+        # Where OCR read a page there is no telling where on it a word stands.
+        by_ocr = self.page(citation).by_ocr
         original = self.library.original_path(document.sha256)
         if document.format != "pdf" or original is None:
             return None
         try:
             return self._pool.draw(
-                original, citation.page, boxes_for=(citation.start, citation.end), scale=SCALE
+                original,
+                citation.page,
+                boxes_for=None if by_ocr else (citation.start, citation.end),
+                scale=SCALE,
             ).result()
         except ParseError as error:
             log.warning("%s, page %d cannot be drawn: %s", document.title, citation.page, error)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from armt_core.errors import RecollectError
+from armt_core.errors import RecollectError, UsageError
 
 if TYPE_CHECKING:
     from ingest.reports import FileReport
@@ -27,6 +27,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--retry-failed", action="store_true", help="try failed files again")
     parser.add_argument(
         "--password-file", metavar="F", help="passwords to try, one a line; - is standard input"
+    )
+    parser.add_argument(
+        "--ocr",
+        metavar="LANGUAGES",
+        help="read scanned pages with tesseract: eng, or eng+deu",
     )
     parser.add_argument(
         "--no-originals", action="store_true", help="keep no copy to draw cited pages from"
@@ -50,18 +55,20 @@ def main(arguments: list[str] | None = None) -> int:
         if options.json:
             print(json.dumps({"error": {"code": code, "message": str(error)}}))
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
         print("stopped; the next run goes on from the last checkpoint", file=sys.stderr)
         return 130
 
 
 def _ingest(options: argparse.Namespace) -> int:
+    from ingest.ocr import find_ocr
     from ingest.pipeline import ingest_paths
     from ingest.settings import open_reader
     from storage.library import Library
 
     passwords = _passwords(options.password_file)
+    ocr = find_ocr(options.ocr) if options.ocr else None
     with Library(options.library) as library:
         model = open_reader(options.model)
         bars = _Bars()
@@ -74,6 +81,7 @@ def _ingest(options: argparse.Namespace) -> int:
             passwords=passwords,
             retry_failed=options.retry_failed,
             keep_originals=not options.no_originals,
+            ocr=ocr,
             progress=bars.show,
         ):
             reports.append(report)

@@ -10,16 +10,23 @@ the child. Nothing that it sends is unpickled.
 """
 
 import json
+import logging
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from armt_core.errors import ParseError
 from ingest.child_process import ChildProcess
 from ingest.limits import ParseLimits
 from ingest.parsed import ParsedDocument, storable
 from storage.records import Page
+
+if TYPE_CHECKING:
+    from ingest.ocr import Ocr
+
+logger = logging.getLogger(__name__)
 
 
 class ParserPool:
@@ -33,6 +40,7 @@ class ParserPool:
     def __init__(self, workers: int = 1, limits: ParseLimits | None = None) -> None:
         limits = limits or ParseLimits()
         self._children = [ChildProcess(limits) for _ in range(max(1, workers))]
+        self._closed = False
         self._threads = ThreadPoolExecutor(len(self._children), thread_name_prefix="parser")
         self._idle: SimpleQueue[ChildProcess] = SimpleQueue()
         for child in self._children:
@@ -44,9 +52,15 @@ class ParserPool:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def submit(self, path: Path, passwords: Sequence[str] = ()) -> "Future[ParsedDocument]":
-        """`parse_file(path, passwords)` in a child; the future raises what it raises."""
-        return self._threads.submit(self._parse, path, list(passwords))
+    def submit(
+        self, path: Path, passwords: Sequence[str] = (), ocr: "Ocr | None" = None
+    ) -> "Future[ParsedDocument]":
+        """`parse_file(path, passwords)` in a child; the future raises what it raises.
+
+        With `ocr`, pages that need it are read from their pictures, each within the limits
+        of a file; one that cannot be read still needs OCR, and a warning says why.
+        """
+        return self._threads.submit(self._parse, path, list(passwords), ocr)
 
     def draw(
         self,
@@ -62,14 +76,31 @@ class ParserPool:
 
     def close(self) -> None:
         """Stop the children."""
+        self._closed = True
         for child in self._children:
             child.close()
         self._threads.shutdown(cancel_futures=True)
 
-    def _parse(self, path: Path, passwords: list[str]) -> ParsedDocument:
+    def _parse(self, path: Path, passwords: list[str], ocr: "Ocr | None") -> ParsedDocument:
         answer = json.loads(self._run("parse", path, {"passwords": passwords}))
-        pages = tuple(Page(*page) for page in answer["pages"])
-        return ParsedDocument(answer["title"], answer["format"], pages)
+        pages = [Page(*page) for page in answer["pages"]]
+        if ocr is not None:
+            for number, page in enumerate(pages):
+                if page.needs_ocr:
+                    pages[number] = self._read_picture(path, page, passwords, ocr)
+        engine = ocr.engine if ocr and any(page.by_ocr for page in pages) else None
+        return ParsedDocument(answer["title"], answer["format"], tuple(pages), engine)
+
+    def _read_picture(self, path: Path, page: Page, passwords: list[str], ocr: "Ocr") -> Page:
+        request = {"page": page.number, "passwords": passwords, "languages": ocr.languages}
+        try:
+            text = self._run("ocr", path, request).decode()
+        except ParseError as error:
+            if self._closed:
+                raise
+            logger.warning("Page %d of %s still needs OCR: %s", page.number, path.name, error)
+            return page
+        return Page(page.number, page.label, text, by_ocr=True)
 
     def _run(self, task: str, path: Path, request: dict[str, Any]) -> bytes:
         child = self._idle.get()
@@ -81,11 +112,14 @@ class ParserPool:
 
 
 def parse_in_child(
-    path: Path, passwords: Sequence[str] = (), limits: ParseLimits | None = None
+    path: Path,
+    passwords: Sequence[str] = (),
+    limits: ParseLimits | None = None,
+    ocr: "Ocr | None" = None,
 ) -> ParsedDocument:
-    """`parse_file` in a child process of its own. Raises what it raises."""
+    """As `ParserPool.submit`, in a child process of its own. Raises what it raises."""
     with ParserPool(1, limits) as pool:
-        return pool.submit(path, passwords).result()
+        return pool.submit(path, passwords, ocr).result()
 
 
 def draw_in_child(

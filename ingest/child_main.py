@@ -25,7 +25,7 @@ Task = Callable[[dict[str, Any], ParseLimits], bytes]
 
 def main(**limits: float) -> None:
     """Answer requests until standard input ends."""
-    serve({"parse": _parse, "draw": _draw}, ParseLimits(**limits))  # type: ignore[arg-type]
+    serve({"parse": _parse, "draw": _draw, "ocr": _ocr}, ParseLimits(**limits))  # type: ignore[arg-type]
 
 
 def serve(tasks: dict[str, Task], limits: ParseLimits) -> None:
@@ -86,6 +86,14 @@ def _parse(request: dict[str, Any], limits: ParseLimits) -> bytes:
     pages = [[page.number, page.label, page.text, page.needs_ocr] for page in document.pages]
     answer = {"title": document.title, "format": document.format, "pages": pages}
     return json.dumps(answer, ensure_ascii=False).encode()
+
+
+def _ocr(request: dict[str, Any], limits: ParseLimits) -> bytes:
+    from ingest.ocr import read_picture  # brings in the drawing library
+
+    return read_picture(
+        Path(request["path"]), request["page"], request["passwords"], request["languages"]
+    ).encode()
 
 
 def _draw(request: dict[str, Any], limits: ParseLimits) -> bytes:

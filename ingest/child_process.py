@@ -18,6 +18,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
+import psutil
+
 from armt_core.errors import LimitExceeded, ParseError, RecollectError
 from ingest.limits import ParseLimits
 
@@ -81,7 +83,7 @@ class ChildProcess:
         with self._lock:
             self._closed = True
             if self._process is not None:
-                self._process.kill()
+                _kill(self._process)
                 _bury(self._process)
 
     def _running(self) -> "subprocess.Popen[bytes]":
@@ -113,7 +115,7 @@ class ChildProcess:
 
         def stop() -> None:
             late.set()
-            process.kill()
+            _kill(process)
 
         timer = threading.Timer(seconds, stop)
         timer.daemon = True
@@ -121,7 +123,7 @@ class ChildProcess:
         try:
             yield
         except (OSError, EOFError, ValueError) as error:
-            process.kill()
+            _kill(process)
             code = process.wait()
             _bury(process)
             if self._closed:
@@ -136,6 +138,19 @@ class ChildProcess:
             ) from error
         finally:
             timer.cancel()
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    """Kill the process and what it has started (tesseract, if it reads a page)."""
+    try:
+        child = psutil.Process(process.pid)
+        child.suspend()  # it starts nothing more
+        for other in child.children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                other.kill()
+    except psutil.Error:
+        logger.debug("child %d has ended already", process.pid)
+    process.kill()
 
 
 def _bury(process: "subprocess.Popen[bytes]") -> None:

@@ -25,6 +25,7 @@ from ingest.runs import CleanPage, RunBuilder, to_page_span
 __all__ = ["CleanPage", "clean_document", "to_page_span"]
 
 _LIST_ITEM = re.compile(r"(?:[-*•‣▪●◦–]|\(?\d{1,3}[.)]|\(?[a-zA-Z][)]|\d+(?:\.\d+)+\.?)[ \t\xa0]")
+_LAID_OUT = ("html", "docx", "epub")  # each line of their text is a block: see html_text
 _USUAL_WIDTH = 70  # of a line in a text file; fixed, so that appending changes nothing
 _SHORT = 0.6  # of the usual width: such a line may end a paragraph or be a heading
 _UNWRAPPED = 200  # a longer line is a whole paragraph
@@ -44,6 +45,8 @@ def clean_document(document: ParsedDocument) -> list[CleanPage]:
     texts = [page.text for page in document.pages]
     if document.format == "markdown":
         return [clean_markdown(text) for text in texts]
+    if document.format in _LAID_OUT:
+        return [_clean_blocks(text) for text in texts]
     is_pdf = document.format == "pdf"
     words = DividedWords(texts, only_before=not is_pdf)
     lines = [_lines(text) for text in texts]
@@ -61,6 +64,17 @@ def clean_document(document: ParsedDocument) -> list[CleanPage]:
         join = partial(words.join, text, number)
         clean.append(_clean_page(text, kept, width, join, is_pdf))
     return clean
+
+
+def _clean_blocks(text: str) -> CleanPage:
+    builder = RunBuilder(text)
+    last = None
+    for line in _lines(text):
+        if last is not None:
+            builder.replace(last, line.start, "\n")
+        keep_mended(builder, text, line.start, line.end)
+        last = line.end
+    return builder.build()
 
 
 def _lines(text: str) -> list[_Line]:

@@ -17,7 +17,7 @@ from armt_core.errors import ParseError, UsageError
 from ingest.pdf_open import open_pdf
 from ingest.pdf_text import load_page, load_textpage
 
-_MOST_PIXELS = 40_000_000
+MOST_PIXELS = 40_000_000  # of a drawn page
 _MARKER = (255, 230, 80)  # multiplied with the page, as a highlighter does: print stays dark
 _PADDING = 1.0  # canvas units around a line
 
@@ -45,7 +45,7 @@ def draw_page(
             raise UsageError(f"{path.name} has pages 0 to {len(pdf) - 1}, not {page}")
         pdf_page = load_page(pdf, page)
         width, height = pdf_page.get_size()
-        scale = min(scale, (_MOST_PIXELS / max(1.0, width * height)) ** 0.5)
+        scale = min(scale, (MOST_PIXELS / max(1.0, width * height)) ** 0.5)
         bitmap = pdf_page.render(scale=scale, rev_byteorder=True)
         image = bitmap.to_pil().convert("RGB")
         if boxes_for is not None:

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from armt_core.errors import LimitExceeded, ParseError, UnsupportedFormat
+from ingest.docx_files import parse_docx
+from ingest.epub_files import parse_epub
+from ingest.html_files import parse_html
 from ingest.limits import ParseLimits
 from ingest.markdown_files import parse_markdown
 from ingest.parsed import ParsedDocument
@@ -21,6 +24,11 @@ _FORMATS = {
     ".rst": "text",
     ".md": "markdown",
     ".markdown": "markdown",
+    ".html": "html",
+    ".htm": "html",
+    ".xhtml": "html",
+    ".docx": "docx",
+    ".epub": "epub",
 }
 SUPPORTED = frozenset(_FORMATS)
 """Suffixes, in lower case, of the files that can be parsed."""
@@ -38,12 +46,7 @@ def parse_file(
     """
     limits = limits or ParseLimits()
     file_format = detect_format(path, limits)
-    if file_format == "pdf":
-        document = parse_pdf(path, passwords, limits)
-    elif file_format == "markdown":
-        document = parse_markdown(path)
-    else:
-        document = parse_text(path)
+    document = _parse(path, file_format, passwords, limits)
     if len(document.pages) > limits.pages:
         raise LimitExceeded(
             f"{path.name} has {len(document.pages)} pages; {limits.pages} are allowed"
@@ -56,8 +59,20 @@ def parse_file(
     return document
 
 
+def _parse(
+    path: Path, file_format: str, passwords: Sequence[str], limits: ParseLimits
+) -> ParsedDocument:
+    if file_format == "pdf":
+        return parse_pdf(path, passwords, limits)
+    if file_format == "docx":
+        return parse_docx(path, limits)
+    if file_format == "epub":
+        return parse_epub(path, limits)
+    return {"html": parse_html, "markdown": parse_markdown, "text": parse_text}[file_format](path)
+
+
 def detect_format(path: Path, limits: ParseLimits) -> str:
-    """ "pdf", "text" or "markdown": a PDF by its content, the others by their suffix."""
+    """The name of its format: a PDF by its content, the others by their suffix."""
     try:
         size = path.stat().st_size
         with path.open("rb") as file:

@@ -10,14 +10,16 @@ from storage.records import Page
 class ParsedDocument:
     """One file after parsing.
 
-    `format` is "pdf", "text" or "markdown". `pages` are numbered from 0 without
-    holes. Their text is what is stored: every offset that Recollect ever shows
-    counts characters of it.
+    `format` is "pdf", "text", "markdown", "html", "docx" or "epub". `pages` are
+    numbered from 0 without holes. Their text is what is stored: every offset that
+    Recollect ever shows counts characters of it. `ocr` names what read the pages that
+    were read from pictures.
     """
 
     title: str
     format: str
     pages: tuple[Page, ...]
+    ocr: str | None = None
 
 
 def title_from_name(path: Path) -> str:

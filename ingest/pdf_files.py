@@ -6,7 +6,6 @@ text that came from pypdf have no boxes: such a page is one that PDFium cannot d
 """
 
 import logging
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,25 +18,12 @@ from ingest.parsed import ParsedDocument, storable, title_from_name
 from ingest.pdf_open import open_pdf
 from ingest.pdf_second import SecondOpinion
 from ingest.pdf_text import load_page, load_textpage, page_text
+from ingest.titles import good_title
 from storage.records import Page
 
 logger = logging.getLogger(__name__)
 
 _XMP_BYTES = 50_000_000  # of a file; a larger one is not opened again for its title
-_LONGEST_TITLE = 300
-_FILE_NAME = re.compile(
-    r"\S*[^\s.]\.(?:pdf|docx?|dotx?|odt|rtf|txt|html?|xml|tex|dvi|e?ps|pptx?|xlsx?|indd|qxd|pmd|p65"
-    r"|fm|pub|cdr|ai|wpd|wps|md|jpe?g|png|tiff?|vsdx?|dwg)"
-    r"|.*[/\\].*\.\w{2,4}",
-    re.IGNORECASE,
-)
-_NO_TITLE = re.compile(
-    r"(?:microsoft (?:word|powerpoint|excel|office)|powerpoint)\b.*|untitled\W*\w{0,8}"
-    r"|(?:title|unbenannt|sans titre|sin t[ií]tulo|document|dokument|layout|presentation|slide"
-    r"|contents|table of contents|print|scan|scanned document|new document|no title|none|null|book"
-    r"|cover|body)[\s_-]*\d*",
-    re.IGNORECASE,
-)
 
 
 def parse_pdf(path: Path, passwords: Sequence[str], limits: ParseLimits) -> ParsedDocument:
@@ -74,19 +60,6 @@ def parse_pdf(path: Path, passwords: Sequence[str], limits: ParseLimits) -> Pars
     if title is None and path.stat().st_size <= _XMP_BYTES:
         title = good_title(second.xmp_title())
     return ParsedDocument(title or title_from_name(path), "pdf", tuple(pages))
-
-
-def good_title(title: str | None) -> str | None:
-    """The title from metadata if it looks like one, else None."""
-    plain = " ".join(storable(title or "").split())
-    if (
-        not any(character.isalpha() for character in plain)
-        or len(plain) > _LONGEST_TITLE
-        or _NO_TITLE.fullmatch(plain)
-        or _FILE_NAME.fullmatch(plain)
-    ):
-        return None
-    return plain
 
 
 def _text_of(pdf: Any, number: int, path: Path, second: SecondOpinion) -> str:

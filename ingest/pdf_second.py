@@ -5,37 +5,19 @@ means "no answer" here. The file is opened on the first question.
 """
 
 import logging
-import struct
-import zlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
-from xml.parsers.expat import ExpatError
 
 from armt_core.errors import PasswordNeeded
+from ingest.faults import FAULTS
 
 if TYPE_CHECKING:
     from pypdf import PdfReader
 
 logger = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
-
-_FAULTS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    ExpatError,
-    LookupError,
-    NotImplementedError,
-    OSError,
-    RecursionError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
 
 
 class SecondOpinion:
@@ -84,7 +66,7 @@ class SecondOpinion:
         try:
             reader = self._reader
             return nothing if reader is None else question(reader)
-        except (PyPdfError, *_FAULTS) as error:
+        except (PyPdfError, *FAULTS) as error:
             logger.info("%s: pypdf fails too: %r", self._path.name, error)
             return nothing
 
@@ -98,7 +80,7 @@ class SecondOpinion:
             locked = reader.is_encrypted and not any(
                 reader.decrypt(password) for password in ("", *self._passwords)
             )
-        except (PyPdfError, *_FAULTS) as error:
+        except (PyPdfError, *FAULTS) as error:
             logger.info("%s: pypdf cannot open it: %r", self._path.name, error)
             return None
         if locked:

@@ -6,20 +6,27 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Event, Lock
 
 from armt_core.document_model import DocumentModel
-from armt_core.errors import BeingRead, PasswordNeeded, RecollectError
+from armt_core.errors import (
+    BeingRead,
+    LibraryError,
+    LostClaim,
+    RecollectError,
+)
 from ingest.batching import SideBySide, documents_at_once
 from ingest.child import ParserPool
-from ingest.files import FoundFile, file_sha256, find_files
+from ingest.files import find_files
 from ingest.limits import ParseLimits
+from ingest.ocr import Ocr
 from ingest.parsed import ParsedDocument
 from ingest.reading import read_document
 from ingest.reports import FileReport, Outcome, report_of
+from ingest.submitting import Parsing, submit
 from storage.claims import Claim
 from storage.library import Library
 from storage.records import Document, Version
@@ -28,15 +35,6 @@ log = logging.getLogger(__name__)
 
 #: Called while a file is read: its path, segments done, segments in all.
 FileProgress = Callable[[Path, int, int], None]
-
-
-@dataclass(frozen=True)
-class _Parsing:
-    """A file on its way through the parser."""
-
-    file: FoundFile
-    sha256: str
-    document: Future[ParsedDocument]
 
 
 def ingest_paths(
@@ -48,19 +46,22 @@ def ingest_paths(
     passwords: Sequence[str] = (),
     retry_failed: bool = False,
     keep_originals: bool = True,
+    ocr: Ocr | None = None,
     limits: ParseLimits | None = None,
     progress: FileProgress | None = None,
     at_once: int | None = None,
 ) -> Iterator[FileReport]:
     """Reads files and folders into the library; a report for each file, as it is done.
 
-    workers: child processes that parse ahead while the model reads. at_once: documents
+    workers: child processes that parse ahead while the model reads. ocr: what reads pages
+    that are pictures (of documents in the library too, if they still need it). at_once: documents
     that are read side by side (None: one on a CPU, several on a GPU). A file that fails
-    is reported and recorded, and the others still go in. Raises LibraryError if the
-    library itself cannot be written.
+    is reported and recorded, and the others still go in; where the library could not be
+    written it is reported alone, and the next run goes on. Raises LibraryError if the library
+    cannot be read.
     """
     files = find_files(paths)
-    ahead: deque[_Parsing | FileReport] = deque()
+    ahead: deque[Parsing | FileReport] = deque()
     reader = SideBySide.of(model, at_once or documents_at_once(model))
     stop, one_at_a_time = Event(), Lock()
 
@@ -81,13 +82,21 @@ def ingest_paths(
             while ahead or reading or file is not None:
                 while file is not None and len(ahead) < workers + reader.documents:
                     ahead.append(
-                        _submit(file, library, model, pool, passwords=passwords, retry=retry_failed)
+                        submit(
+                            file,
+                            library,
+                            model,
+                            pool,
+                            passwords=passwords,
+                            retry=retry_failed,
+                            ocr=ocr,
+                        )
                     )
                     file = next(files, None)
                 # The same bytes twice: the second waits, and is then known already.
                 while ahead and len(reading) < reader.documents:
                     item = ahead[0]
-                    if isinstance(item, _Parsing) and item.sha256 in reading.values():
+                    if isinstance(item, Parsing) and item.sha256 in reading.values():
                         break
                     ahead.popleft()
                     if isinstance(item, FileReport):
@@ -115,37 +124,24 @@ class _Stopped(Exception):
     """Nobody waits for this reading any more; its claim is released, its checkpoints stay."""
 
 
-def _submit(
-    file: FoundFile,
-    library: Library,
-    model: DocumentModel,
-    pool: ParserPool,
-    *,
-    passwords: Sequence[str],
-    retry: bool,
-) -> "_Parsing | FileReport":
-    """Sends a file to the parser, unless there is nothing to do for it."""
-    if file.refusal is not None:
-        outcome: Outcome = "failed" if file.named else "skipped"
-        return FileReport(str(file.path), outcome, reason=file.refusal)
-    try:
-        sha256 = file_sha256(file.path)
-    except OSError as error:
-        return FileReport(str(file.path), "failed", reason=f"It cannot be read: {error.strerror}.")
-    known = library.find_version(sha256, model.fingerprint)
-    if known is not None and known.state == "ready":
-        library.add_alias(known.document_id, str(file.path.absolute()), sha256)
-        return replace(report_of(file.path, "skipped", known), reason="known already")
-    if known is not None and known.state == "failed":
-        opens_now = passwords and known.reason_code == PasswordNeeded.code
-        if not (retry or opens_now):
-            reason = f"The same bytes failed before (--retry-failed tries again): {known.reason}"
-            return replace(report_of(file.path, "failed", known), reason=reason)
-    return _Parsing(file, sha256, pool.submit(file.path, passwords))
-
-
 def _take_in(
-    item: _Parsing,
+    item: Parsing,
+    library: Library,
+    model: SideBySide,
+    keep_originals: bool,
+    progress: FileProgress,
+) -> FileReport:
+    """What becomes of a file. Trouble of the library is told, and not held against the file."""
+    try:
+        return _outcome(item, library, model, keep_originals, progress)
+    except (BeingRead, LostClaim) as error:
+        return FileReport(str(item.file.path), "skipped", reason=str(error))
+    except LibraryError as error:
+        return FileReport(str(item.file.path), "failed", reason=str(error))
+
+
+def _outcome(
+    item: Parsing,
     library: Library,
     model: SideBySide,
     keep_originals: bool,
@@ -169,9 +165,8 @@ def _take_in(
             parsed.format if parsed else path.suffix.lower().lstrip(".") or "unknown",
             path.stat().st_size,
             claim,
+            again=item.again,
         )
-    except BeingRead as error:
-        return FileReport(str(path), "skipped", reason=str(error))
     except OSError as error:
         return FileReport(str(path), "failed", reason=f"It cannot be read: {error.strerror}.")
     if version.state == "ready":  # the same bytes came in by another path meanwhile
@@ -186,7 +181,7 @@ def _take_in(
 
 
 def _read_claimed(
-    item: _Parsing,
+    item: Parsing,
     parsed: ParsedDocument,
     version: Version,
     known: Version | None,
@@ -213,6 +208,8 @@ def _read_claimed(
                 lambda done, total: progress(path, done, total),
             )
         released = True
+    except LibraryError:
+        raise
     except RecollectError as error:
         library.fail(version.id, claim, str(error), error.code)
         released = True
@@ -222,8 +219,9 @@ def _read_claimed(
         )
     finally:
         if not released:  # interrupted: anyone may go on from the last checkpoint
-            library.release(version.id, claim)
-    if outcome.continued_at or (known is not None and known.segments_read):
+            _release(library, version, claim)
+    went_on = known is not None and known.state != "ready" and known.segments_read > 0
+    if outcome.continued_at or went_on:
         kind: Outcome = "continued"
     else:
         kind = "reread" if any(v.is_current for v in others) else "added"
@@ -239,6 +237,13 @@ def _read_claimed(
         segments_read=outcome.segments_read,
         seconds=time.perf_counter() - started,
     )
+
+
+def _release(library: Library, version: Version, claim: Claim) -> None:
+    try:
+        library.release(version.id, claim)
+    except LibraryError as error:  # the claim of a process that has ended counts for nothing
+        log.warning('"%s" stays claimed until this process ends: %s', version.title, error)
 
 
 def reread_document(
@@ -267,10 +272,10 @@ def reread_document(
     )
     finished = False
     try:
-        parsed = ParsedDocument(document.title, document.format, pages)
+        parsed = ParsedDocument(document.title, document.format, pages, document.ocr)
         outcome = read_document(parsed, version, claim, library, model, progress, inherit=False)
         finished = True
     finally:
         if not finished:
-            library.release(version.id, claim)
+            _release(library, version, claim)
     return outcome.version

@@ -67,6 +67,7 @@ def read_document(
         document.pages,
         len(passages),
         unknown_ratio(model.tokenizer, passages),
+        document.ocr,
     )
     if parsed.segments_read == 0 and inherit:
         _inherit(passages, parsed, claim, library, model)

@@ -50,10 +50,20 @@ def report_of(path: Path, outcome: Outcome, version: Version) -> FileReport:
 def _remark(version: Version) -> str | None:
     """What is worth knowing of a document that went in."""
     remarks = []
-    if version.pages_without_text:
-        blank = f"{version.pages_without_text} of {version.pages} pages have no text"
-        # A page of a text file is blank because its author left it so.
-        remarks.append(f"{blank}: needs OCR" if version.format == "pdf" else blank)
+    if version.pages_by_ocr:
+        remarks.append(
+            f"{version.pages_by_ocr} of {version.pages} pages were read by OCR ({version.ocr}), "
+            "which makes mistakes"
+        )
+    # A page of a text file is blank because its author left it so.
+    blank = version.pages_without_text - version.pages_need_ocr
+    if version.pages_need_ocr:
+        remarks.append(
+            f"{version.pages_need_ocr} of {version.pages} pages have no text: needs OCR "
+            "(python -m ingest --ocr eng reads them, with tesseract)"
+        )
+    if blank:
+        remarks.append(f"{blank} of {version.pages} pages have no text")
     if version.unknown_ratio > MOST_UNKNOWN:
         remarks.append(
             f"not readable by this model: {version.unknown_ratio:.0%} of its tokens are unknown "

@@ -36,12 +36,18 @@ def read_text(path: Path) -> str:
     data = path.read_bytes()
     if not data:
         raise ParseError(f"{path.name} is empty (0 bytes)")
-    text = _decode(data, path.name)
-    if text is None or control_heavy(text):
-        raise ParseError(f"{path.name} is not text in any encoding Recollect knows")
+    text = decoded(data, path.name)
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
     if not text.strip():
         raise ParseError(f"{path.name} holds no text, only white space")
+    return text
+
+
+def decoded(data: bytes, name: str) -> str:
+    """The bytes of the file called `name` as text; `ParseError` if they are none."""
+    text = _decode(data, name)
+    if text is None or control_heavy(text):
+        raise ParseError(f"{name} is not text in any encoding Recollect knows")
     return text
 
 

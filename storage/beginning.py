@@ -111,6 +111,8 @@ def empty_version(session: Session, version: VersionRow) -> None:
         session.execute(delete(table).where(table.version_id == version.id))
     version.reason = version.reason_code = version.segments_total = None
     version.pages = version.pages_without_text = version.page_bytes = 0
+    version.pages_need_ocr = version.pages_by_ocr = 0
+    version.ocr = None
     version.tokens = version.passage_bytes = version.segments_read = 0
     version.unknown_ratio = 0.0
 

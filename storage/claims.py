@@ -61,12 +61,13 @@ def is_stale(version: VersionRow) -> bool:
     """Whether nobody reads the version any more.
 
     On this host the process decides, and time does not matter: it is gone, or its number
-    belongs to a later process. Of another host only the heartbeat is known.
+    belongs to a later process. Of another host only the heartbeat is known; one from the
+    future is no sign of life, but of a clock that was set back.
     """
     if version.claim_token is None or version.claim_pid is None or version.claim_started is None:
         return True
     if version.claim_host != platform.node():
-        return now() - (version.heartbeat_at or 0.0) > HEARTBEAT_LIMIT_SECONDS
+        return abs(now() - (version.heartbeat_at or 0.0)) > HEARTBEAT_LIMIT_SECONDS
     if version.claim_boot != _boot():
         return True
     try:

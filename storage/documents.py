@@ -103,6 +103,9 @@ class Documents(Store):
             update_state=cast(State, update.state) if update else None,
             update_reason=update.reason if update else None,
             update_reason_code=update.reason_code if update else None,
+            pages_need_ocr=serving.pages_need_ocr,
+            pages_by_ocr=serving.pages_by_ocr,
+            ocr=serving.ocr,
         )
 
 

@@ -39,8 +39,11 @@ class Readings(Store):
         pages: Sequence[Page],
         segments_total: int,
         unknown_ratio: float,
+        ocr: str | None = None,
     ) -> Version:
         """Store the pages, replacing those there. Returns the version.
+
+        `ocr` names what read the pages that were read by OCR.
 
         If passages were read from other pages than these, they and their snapshots are dropped
         and `segments_read` is 0 again. Raises LibraryError for pages that are not numbered 0,
@@ -64,6 +67,9 @@ class Readings(Store):
             version.title_folded = folded(version.title)
             version.pages, version.page_bytes = len(pages), size
             version.pages_without_text = sum(not page.text.strip() for page in pages)
+            version.pages_need_ocr = sum(page.needs_ocr for page in pages)
+            version.pages_by_ocr = sum(page.by_ocr for page in pages)
+            version.ocr = ocr if version.pages_by_ocr else None
             version.segments_total, version.unknown_ratio = segments_total, unknown_ratio
             session.flush()
             return version_record(version)
@@ -188,6 +194,7 @@ def _add_pages(session: Session, version_id: int, pages: Sequence[Page]) -> None
                     "label": page.label,
                     "text": page.text,
                     "needs_ocr": page.needs_ocr,
+                    "by_ocr": page.by_ocr,
                 }
                 for page in pages
             ],

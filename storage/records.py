@@ -19,12 +19,17 @@ Runs = tuple[tuple[int, int, int], ...]
 
 @dataclass(frozen=True)
 class Page:
-    """A page of a document; `text` is exactly what was extracted."""
+    """A page of a document; `text` is exactly what was extracted.
+
+    needs_ocr: it is a picture without text. by_ocr: its text was read from the picture by a
+    program, which makes mistakes.
+    """
 
     number: int
     label: str | None
     text: str
     needs_ocr: bool = False
+    by_ocr: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +125,10 @@ class SnapshotInfo:
 
 @dataclass(frozen=True)
 class Version:
-    """One reading of one file content by one model (`fingerprint`)."""
+    """One reading of one file content by one model (`fingerprint`).
+
+    `ocr` names the program and languages that read the `pages_by_ocr`.
+    """
 
     id: int
     document_id: str
@@ -139,6 +147,9 @@ class Version:
     segments_read: int
     segments_total: int | None
     unknown_ratio: float
+    pages_need_ocr: int = 0
+    pages_by_ocr: int = 0
+    ocr: str | None = None
 
 
 @dataclass(frozen=True)
@@ -175,6 +186,9 @@ class Document:
     update_state: State | None = None
     update_reason: str | None = None
     update_reason_code: str | None = None
+    pages_need_ocr: int = 0
+    pages_by_ocr: int = 0
+    ocr: str | None = None
 
 
 @dataclass(frozen=True)

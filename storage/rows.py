@@ -32,6 +32,9 @@ def version_record(row: VersionRow) -> Version:
         segments_read=row.segments_read,
         segments_total=row.segments_total,
         unknown_ratio=row.unknown_ratio,
+        pages_need_ocr=row.pages_need_ocr,
+        pages_by_ocr=row.pages_by_ocr,
+        ocr=row.ocr,
     )
 
 
@@ -40,7 +43,10 @@ def page_records(session: Session, version_id: int, number: int | None = None) -
     wanted = select(PageRow).where(PageRow.version_id == version_id).order_by(PageRow.number)
     if number is not None:
         wanted = wanted.where(PageRow.number == number)
-    return [Page(row.number, row.label, row.text, row.needs_ocr) for row in session.scalars(wanted)]
+    return [
+        Page(row.number, row.label, row.text, row.needs_ocr, row.by_ocr)
+        for row in session.scalars(wanted)
+    ]
 
 
 def select_passages() -> Select[*tuple[Any, ...]]:

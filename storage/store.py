@@ -1,6 +1,7 @@
 """The open database that every part of the library works on."""
 
 import logging
+import sqlite3
 import time
 import unicodedata
 from collections.abc import Iterator
@@ -82,8 +83,7 @@ class Store:
             yield
         except DBAPIError as error:
             raise LibraryError(
-                f"The library {self.database} cannot be used: {error.orig}. If another program "
-                "keeps it locked, close that; else check the disk, and run: python -m app verify"
+                f"The library {self.database} cannot be used: {error.orig}. {_advice(error.orig)}"
             ) from error
 
     def _flush_log(self) -> None:
@@ -104,6 +104,22 @@ class Store:
                 "program that has the library open closes it",
                 self.database,
             )
+
+
+def _advice(error: BaseException | None) -> str:
+    """What to do about an error of SQLite."""
+    # Only errors that come from SQLite itself have a code; the low byte is its kind.
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return "Free some space; what was written before is kept, and reading goes on from there."
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+        return (
+            "It needs a folder and files that can be written, also to be asked: change that, or "
+            "choose another library with --library or RECOLLECT_LIBRARY."
+        )
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return "Another program keeps it locked: close that, and try again."
+    return "Check the disk, and run: python -m app verify"
 
 
 def now() -> float:

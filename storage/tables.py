@@ -7,7 +7,7 @@ passages are indexed by the FTS5 table `passage_words`, kept in step by triggers
 
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, Float, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import JSON, Float, ForeignKey, Index, UniqueConstraint, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -56,6 +56,9 @@ class VersionRow(Base):
     size_bytes: Mapped[int]
     pages: Mapped[int] = mapped_column(default=0)
     pages_without_text: Mapped[int] = mapped_column(default=0)
+    pages_need_ocr: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    pages_by_ocr: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    ocr: Mapped[str | None]
     page_bytes: Mapped[int] = mapped_column(default=0)
     tokens: Mapped[int] = mapped_column(default=0)
     passage_bytes: Mapped[int] = mapped_column(default=0)
@@ -93,6 +96,7 @@ class PageRow(Base):
     label: Mapped[str | None]
     text: Mapped[str]
     needs_ocr: Mapped[bool] = mapped_column(default=False)
+    by_ocr: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class PassageRow(Base):

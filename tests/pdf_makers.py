@@ -48,13 +48,13 @@ def turned(data: bytes, degrees: int, crop: tuple[float, float, float, float] | 
 
 def pdf_by_hand(objects: list[bytes]) -> bytes:
     """A PDF of these objects, numbered from 1; the first is the catalog."""
-    out, offsets = b"%PDF-1.4\n", []
+    out, offsets = bytearray(b"%PDF-1.4\n"), []
     for number, body in enumerate(objects, 1):
         offsets.append(len(out))
         out += b"%d 0 obj" % number + body + b"endobj\n"
     table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
     size = len(objects) + 1
-    return out + (
+    return bytes(out) + (
         b"xref\n0 %d\n0000000000 65535 f \n%strailer<</Root 1 0 R/Size %d>>\nstartxref\n%d\n%%%%EOF"
         % (size, table, size, len(out))
     )

@@ -44,7 +44,7 @@ def test_a_child_gives_the_same_document_as_the_calling_process(tmp_path):
 def test_errors_come_back_as_what_they_were(tmp_path):
     cases = [
         ("locked.pdf", encrypted(pdf_bytes("x"), "secret"), PasswordNeeded),
-        ("file.docx", b"PK", UnsupportedFormat),
+        ("file.xyz", b"PK", UnsupportedFormat),
         ("empty.txt", b"", ParseError),
     ]
     with ParserPool(1) as pool:

@@ -19,6 +19,7 @@ from ingest.files import find_files
 from ingest.pipeline import ingest_paths, reread_document
 from ingest.reports import FileReport
 from storage.library import Library
+from tests.book_makers import chapter, docx_bytes, epub_bytes, paragraph
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = ["Orla", "Matis", "Henrike", "Joris", "Wilma", "Tobin", "Sanna", "Ilse"]
@@ -236,6 +237,24 @@ def _damage(library: Library, where: str) -> None:
 
     with sqlite3.connect(library.database) as database:
         database.execute(f"UPDATE snapshot SET data = zeroblob(100) WHERE {where}")
+
+
+def test_html_docx_and_epub_go_in_like_any_other_file(tmp_path, library, reader):
+    (tmp_path / "a.html").write_text("<h1>Bell</h1><p>It rings at nine.", encoding="utf-8")
+    (tmp_path / "b.docx").write_bytes(docx_bytes(paragraph("The lease ends in May.")))
+    chapters = {"1.xhtml": chapter("<h1>Ebb</h1><p>Boats lie dry.</p>"), "2.xhtml": chapter("")}
+    (tmp_path / "c.epub").write_bytes(epub_bytes(chapters))
+    reports = ingest(library, reader, tmp_path)
+    assert [(r.outcome, r.pages, r.title) for r in reports] == [
+        ("added", 1, "Bell"),
+        ("added", 1, "b"),
+        ("added", 2, "A Book of Tides"),
+    ]
+    assert reports[2].reason == "1 of 2 pages have no text"
+    (passage,) = library.passages(reports[2].document_id)
+    assert (passage.page, passage.page_label, passage.text) == (0, "Ebb", "Ebb\nBoats lie dry.")
+    page = library.page(reports[2].document_id, 0).text
+    assert page[passage.start : passage.end] == "Ebb\n\nBoats lie dry."
 
 
 def test_failures_are_listed_with_reasons_and_the_others_go_in(tmp_path, library, reader):

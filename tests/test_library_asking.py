@@ -378,7 +378,7 @@ def test_a_deleted_document_is_gone_from_every_file(library, tmp_path):
         "assistant",
         {"text": SECRET, "citations": [{"document_id": version.document_id}]},
     )
-    copy_database(library.database, backup_before(library.database, "0002"))
+    copy_database(library.database, backup_before(library.database, "0003"))
     for word in SECRETS:
         assert word in library_bytes(library)
     # The original's hash is that of another content here; give the version that content.

@@ -5,7 +5,7 @@ import pytest
 from armt_core.errors import LimitExceeded, ParseError, PasswordNeeded, UnsupportedFormat
 from ingest.limits import ParseLimits
 from ingest.parse import SUPPORTED, parse_file
-from ingest.pdf_files import good_title
+from ingest.titles import good_title
 from tests.pdf_makers import encrypted, pdf_bytes, rewritten
 from tests.pdf_makers import written as write
 
@@ -114,8 +114,8 @@ def test_a_pdf_is_known_by_its_content_and_other_kinds_by_their_names(parse):
     assert parse(b"Look for %PDF- at the start.", "file.txt").format == "text"
     assert parse(b"# Title", "FILE.MD").format == "markdown"
     assert parse(b"log line", "file.log").format == "text"
-    with pytest.raises(UnsupportedFormat, match=r"file\.docx is not of a kind"):
-        parse(b"PK\x03\x04", "file.docx")
+    with pytest.raises(UnsupportedFormat, match=r"file\.xyz is not of a kind"):
+        parse(b"PK\x03\x04", "file.xyz")
     with pytest.raises(ParseError, match="empty"):
         parse(b"", "file.docx")
     assert {".pdf", ".txt", ".md"} <= SUPPORTED

@@ -223,9 +223,11 @@ def test_a_text_page_is_shown_around_its_marked_quote():
     [
         ({}, ">ready</td>"),
         ({"state": "failed", "reason": "It has 0 bytes."}, "failed: It has 0 bytes."),
-        ({"pages_without_text": 3}, "needs OCR: no page has text"),
-        ({"pages_without_text": 2}, "ready, 2 pages need OCR"),
-        ({"pages_without_text": 1}, "ready, 1 page needs OCR"),
+        ({"pages_need_ocr": 3}, "needs OCR: no page has text"),
+        ({"pages_need_ocr": 2}, "ready, 2 pages need OCR"),
+        ({"pages_need_ocr": 1}, "ready, 1 page needs OCR"),
+        ({"pages_without_text": 1}, ">ready</td>"),
+        ({"pages_by_ocr": 1}, "ready, 1 page read by OCR"),
         ({"unknown_ratio": 0.4}, "not readable by this model"),
         ({"state": "reading"}, ">reading</td>"),
         ({"update_state": "reading"}, "ready; a newer version is being read"),
@@ -241,7 +243,7 @@ def test_each_state_of_a_document_has_its_words(changes, words):
 
 
 def test_an_empty_library_says_what_to_do():
-    assert "The library is empty. Drop a PDF" in documents.documents_html([])
+    assert "The library is empty. Drop documents" in documents.documents_html([])
 
 
 def test_reports_say_what_became_of_each_file():

@@ -18,16 +18,20 @@ from armt_core.errors import LibraryError, LibraryTooNew
 from storage import Library, database, migrating
 from storage.tables import Base
 
+#: The newest migration, and the one that a newer Recollect would have.
+NEWEST = max(path.name[:4] for path in (migrating.MIGRATIONS / "versions").glob("0*.py"))
+NEXT = f"{int(NEWEST) + 1:04}"
+
 
 @pytest.fixture
 def next_schema(tmp_path, monkeypatch):
     """As if this Recollect had one migration more; undo with `monkeypatch.undo()`."""
     scripts = tmp_path / "scripts%20"
     shutil.copytree(migrating.MIGRATIONS, scripts)
-    (scripts / "versions" / "0004_next.py").write_text(
+    (scripts / "versions" / f"{NEXT}_next.py").write_text(
         "from alembic import op\n"
         "import sqlalchemy as sa\n"
-        "revision, down_revision, branch_labels, depends_on = '0004', '0003', None, None\n"
+        f"revision, down_revision, branch_labels, depends_on = '{NEXT}', '{NEWEST}', None, None\n"
         "def upgrade():\n"
         "    op.add_column('document', sa.Column('note', sa.String))\n"
     )
@@ -130,7 +134,7 @@ def test_a_newer_database_is_refused_and_not_touched(tmp_path, next_schema, monk
     Library(tmp_path / "library").close()
     monkeypatch.undo()
     before = (tmp_path / "library" / "library.db").read_bytes()
-    with pytest.raises(LibraryTooNew, match=r"schema is 0004.*up to 0003.*Update Recollect"):
+    with pytest.raises(LibraryTooNew, match=rf"schema is {NEXT}.*up to {NEWEST}.*Update Recollect"):
         Library(tmp_path / "library")
     assert (tmp_path / "library" / "library.db").read_bytes() == before
 
@@ -144,12 +148,12 @@ def test_an_older_database_is_copied_before_it_is_migrated(tmp_path, request):
         assert [c.id for c in library.conversations()] == [conversation.id]
         with library._reading() as session:
             assert session.execute(text("SELECT note FROM document")).all() == []
-    copy = sqlite3.connect(folder / "library.db.before-0004")
-    assert copy.execute("SELECT version_num FROM alembic_version").fetchall() == [("0003",)]
+    copy = sqlite3.connect(folder / f"library.db.before-{NEXT}")
+    assert copy.execute("SELECT version_num FROM alembic_version").fetchall() == [(NEWEST,)]
     assert copy.execute("SELECT title FROM conversation").fetchall() == [("kept",)]
     assert "note" not in [row[1] for row in copy.execute("PRAGMA table_info(document)")]
     copy.close()
-    assert sorted(os.listdir(folder)) == ["library.db", "library.db.before-0004"]
+    assert sorted(os.listdir(folder)) == ["library.db", f"library.db.before-{NEXT}"]
 
 
 def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path, request):
@@ -157,12 +161,12 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path, request)
     with Library(folder) as library:
         library.create_conversation("kept")
     scripts = request.getfixturevalue("next_schema")
-    with (scripts / "versions" / "0004_next.py").open("a") as file:
+    with (scripts / "versions" / f"{NEXT}_next.py").open("a") as file:
         file.write("    raise ZeroDivisionError\n")
     with pytest.raises(ZeroDivisionError):
         Library(folder)
     connection = sqlite3.connect(folder / "library.db")
-    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0003",)]
+    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(NEWEST,)]
     assert "note" not in [row[1] for row in connection.execute("PRAGMA table_info(document)")]
     assert connection.execute("SELECT title FROM conversation").fetchall() == [("kept",)]
     connection.close()

@@ -40,6 +40,9 @@ def document_json(document: Document) -> dict[str, Any]:
         "format": document.format,
         "pages": document.pages,
         "pages_without_text": document.pages_without_text,
+        "pages_need_ocr": document.pages_need_ocr,
+        "pages_by_ocr": document.pages_by_ocr,
+        "ocr": document.ocr,
         "tokens": document.tokens,
         "unknown_ratio": document.unknown_ratio,
         "segments": document.segments_total,
@@ -69,8 +72,10 @@ def run_documents(options: argparse.Namespace) -> int:
         print("The library is empty. Add documents with: python -m ingest PATH", file=sys.stderr)
     for document in found:
         line = f"{document.state:8} {document.id}  {document.pages:5} pages  {document.title}"
-        if document.pages_without_text:
-            line += f"  ({document.pages_without_text} pages need OCR)"
+        if document.pages_need_ocr:
+            line += f"  ({document.pages_need_ocr} pages need OCR)"
+        if document.pages_by_ocr:
+            line += f"  ({document.pages_by_ocr} pages read by OCR)"
         print(line + (f"  ({document.reason})" if document.reason else ""))
     return 0
 

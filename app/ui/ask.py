@@ -12,8 +12,8 @@ from app.ui import answers, render
 from armt_core.errors import RecollectError, UsageError
 
 EMPTY = (
-    '<p class="empty">The library is empty. Open <b>Library</b> and drop a PDF, text or Markdown '
-    "file; then ask about it here.</p>"
+    '<p class="empty">The library is empty. Open <b>Library</b> and drop documents '
+    "there; then ask about them here.</p>"
 )
 BEGIN = '<p class="empty">Ask something. The answer is quoted, with its page drawn beside it.</p>'
 

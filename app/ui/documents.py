@@ -19,7 +19,7 @@ _OUTCOMES = {
 def documents_html(documents: Sequence[Document]) -> str:
     """The library as a table, or what to do when it is empty."""
     if not documents:
-        return '<p class="empty">The library is empty. Drop a PDF, text or Markdown file above.</p>'
+        return '<p class="empty">The library is empty. Drop documents above.</p>'
     rows = "".join(
         f'<tr><td>{escape(d.title)}</td><td class="{escape(d.state)}">{escape(state_of(d))}</td>'
         f"<td>{d.pages:,}</td><td>{d.tokens:,}</td></tr>"
@@ -36,11 +36,12 @@ def state_of(document: Document) -> str:
     state: str = document.state
     if document.state == "failed":
         state = f"failed: {document.reason}"
-    elif document.pages and document.pages_without_text == document.pages:
+    elif document.pages and document.pages_need_ocr == document.pages:
         state = "needs OCR: no page has text"
-    elif document.pages_without_text:
-        pages = document.pages_without_text
-        state += f", {pages} page{' needs' if pages == 1 else 's need'} OCR"
+    elif document.pages_need_ocr:
+        state += f", {count(document.pages_need_ocr, 'page needs', 'pages need')} OCR"
+    if document.pages_by_ocr:
+        state += f", {count(document.pages_by_ocr, 'page')} read by OCR"
     if document.unknown_ratio > MOST_UNKNOWN:
         state += ", not readable by this model (found by words alone)"
     if document.update_state == "failed":

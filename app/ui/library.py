@@ -20,7 +20,7 @@ class LibraryView:
     def __init__(self, service: Service) -> None:
         self.service = service
         self.files = gr.File(
-            label="Drop PDF, text or Markdown files here",
+            label="Drop PDF, Word (docx), EPUB, HTML, text or Markdown files here",
             file_count="multiple",
             elem_id="files",
             height=180,

@@ -1,0 +1,39 @@
+"""What parsers raise when a file is damaged: almost anything.
+
+Each of these means "it cannot be read". MemoryError is not among them.
+"""
+
+import lzma
+import struct
+import zlib
+from xml.parsers.expat import ExpatError
+from zipfile import BadZipFile, LargeZipFile
+
+from lxml.etree import LxmlError, XMLSyntaxError
+
+FAULTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    BadZipFile,
+    EOFError,
+    ExpatError,
+    LargeZipFile,
+    LookupError,
+    LxmlError,
+    NotImplementedError,
+    OSError,
+    RecursionError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    lzma.LZMAError,
+    struct.error,
+    zlib.error,
+)
+
+
+def words_of(error: Exception) -> str:
+    """What an error says, in one line."""
+    said = error.msg if isinstance(error, XMLSyntaxError) else str(error)
+    return " ".join(str(said).split()) or type(error).__name__
