@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Event, Lock
 
 from armt_core.document_model import DocumentModel
-from armt_core.errors import BeingRead, PasswordNeeded, RecollectError
+from armt_core.errors import BeingRead, LibraryError, PasswordNeeded, RecollectError
 from ingest.batching import SideBySide, documents_at_once
 from ingest.child import ParserPool
 from ingest.files import FoundFile, file_sha256, find_files
@@ -250,8 +250,13 @@ def reread_document(
     """Reads a document's stored pages again from the beginning, with this model.
 
     Mends a damaged memory and replaces one of another model; the old one serves until
-    the new one is ready. Raises BeingRead, LostClaim, LibraryError.
+    the new one is ready. Raises BeingRead, LostClaim, LibraryError; for a memory alone too.
     """
+    if document.memory_alone:
+        raise LibraryError(
+            f'"{document.title}" ({document.id}) was imported as a memory alone: there is no text '
+            "to read again. Import it again, ingest the document itself, or delete it."
+        )
     claim = Claim.new()
     pages = tuple(library.pages(document.id))
     path = document.aliases[0] if document.aliases else document.title

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 State = Literal["pending", "reading", "ready", "failed"]
+#: The format of a document that came in as a memory alone, without its text.
+MEMORY_ALONE = "memory"
 Runs = tuple[tuple[int, int, int], ...]
 """(start in the cleaned text, start in the page's stored text, length), ascending."""
 
@@ -156,6 +158,11 @@ class Document:
     update_state: State | None = None
     update_reason: str | None = None
     update_reason_code: str | None = None
+
+    @property
+    def memory_alone(self) -> bool:
+        """Whether there is a memory and no text: nothing to search, cite or read again."""
+        return self.format == MEMORY_ALONE and self.state == "ready"
 
 
 @dataclass(frozen=True)
