@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass, replace
@@ -51,7 +51,7 @@ def ingest_paths(
     limits: ParseLimits | None = None,
     progress: FileProgress | None = None,
     at_once: int | None = None,
-) -> Iterator[FileReport]:
+) -> Generator[FileReport]:
     """Reads files and folders into the library; a report for each file, as it is done.
 
     workers: child processes that parse ahead while the model reads. at_once: documents
