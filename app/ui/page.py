@@ -8,7 +8,7 @@ import gradio as gr
 
 from app.results import Answer, Citation
 from app.service import Service
-from app.ui import render
+from app.ui import api, render
 from armt_core.errors import RecollectError, UsageError
 
 STYLE = Path(__file__).with_name("style.css")
@@ -147,16 +147,21 @@ def build(service: Service) -> gr.Blocks:
         ask.click(respond, inputs=inputs, outputs=outputs, api_visibility="private")
         question.submit(respond, inputs=inputs, outputs=outputs, api_visibility="private")
         cited.input(draw, inputs=[cited, citations], outputs=shown, api_visibility="private")
+    api.add(page, service)
     return page
 
 
-def launch_settings() -> dict[str, Any]:
-    """What `launch` needs for this look: system fonts, our style, no link to anywhere."""
+def launch_settings(mcp: bool = False) -> dict[str, Any]:
+    """What `launch` needs: system fonts, our style, no link to anywhere, and the API.
+
+    mcp, and what is raised: see `app.ui.api.launch_settings`.
+    """
     return {
         "theme": gr.themes.Default(font=FONTS, font_mono=("ui-monospace", "monospace")),
         "css_paths": STYLE,
         "footer_links": [],
         "share": False,
+        **api.launch_settings(mcp),
     }
 
 
