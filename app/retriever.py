@@ -12,6 +12,7 @@ from langchain_core.runnables import run_in_executor
 from pydantic import Field
 
 from app.answering import Answerer
+from app.requests import check_request
 from app.results import FoundPassage
 from storage.records import Document as StoredDocument
 
@@ -54,6 +55,7 @@ class MemoryRetriever(BaseRetriever):
                 f"{unknown} cannot be given with a question; k, documents and as_of_page can."
             )
         asked = {"k": self.k, "documents": self.documents, "as_of_page": self.as_of_page, **given}
+        check_request({"question": query, "memory": "final", **asked})
         found = self.answerer.search(query, **asked)
         library = self.answerer.library
         stored = {name: library.document(name) for name in {p.document_id for p in found}}

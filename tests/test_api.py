@@ -4,6 +4,7 @@ import asyncio
 import importlib.util
 import json
 import os
+import re
 import socket
 import tomllib
 import urllib.error
@@ -167,10 +168,10 @@ def test_gradio_lists_the_three_and_nothing_else(page):
         assert set(listed["named_endpoints"]) == {f"/{name}" for name in api.NAMES}
         assert listed["unnamed_endpoints"] == {}
     paths = json.loads(fetch(page, "openapi.json")[1])["paths"]
-    called = {path.replace("/v2/", "/").split("/")[2] for path in paths if "/call/" in path}
+    called = {m[1] for path in paths if (m := re.search(r"/call/(?:v2/)?([^/]+)", path))}
     assert called == {*api.NAMES}
     # Besides, Gradio's own: a file for the page, which stays outside the library.
-    assert [path for path in paths if "/call/" not in path] == ["/upload"]
+    assert [path for path in paths if "/call/" not in path] == ["/gradio_api/upload"]
     described = json.loads(fetch(page, "info")[1])["named_endpoints"]["/ask"]
     assert described["description"].startswith("Answers a question about the documents")
     assert [p["parameter_name"] for p in described["parameters"]] == [

@@ -1,5 +1,6 @@
 """Memories handed over as files: what comes in answers alone, and hostile files change nothing."""
 
+import dataclasses
 import json
 import os
 import random
@@ -15,6 +16,7 @@ from app.__main__ import main
 from app.answering import Answerer
 from app.handing_over import export_memory, import_memory, title_problem, title_to_hand_over
 from app.results import MemoryAnswer
+from app.searching import Searcher
 from app.support import load_calibration
 from armt_core.errors import (
     DamagedSnapshot,
@@ -124,6 +126,25 @@ def test_a_memory_alone_has_no_pages_and_no_text_to_read_again(handed, taker, re
     with pytest.raises(LibraryError, match="no text to read again"):
         reread_document(document, taker, reader)
     assert taker.document("story") == document
+
+
+def test_a_memory_alone_of_another_model_is_to_be_deleted_not_read_again(handed, taker, reader):
+    import_memory(taker, reader, handed)
+    other = dataclasses.replace(reader, fingerprint="0" * 64)
+    with pytest.raises(OtherModel, match="Delete it, or start with the model that read it"):
+        asked(taker, other).ask(QUESTION)
+
+
+def test_among_many_documents_a_memory_alone_comes_last_and_is_asked_by_name(
+    handed, taker, reader, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("app.searching.DOCUMENTS", 1)
+    import_memory(taker, reader, handed)
+    (tmp_path / "ferry.txt").write_text("The ferry leaves at seven.", encoding="utf-8")
+    list(ingest_paths([tmp_path / "ferry.txt"], taker, reader))
+    searcher = Searcher(taker, reader)
+    assert [s.document.title for s in searcher.scopes("Zebras?")] == ["ferry"]
+    assert [s.document.title for s in searcher.scopes(QUESTION, ["story"])] == ["story"]
 
 
 def test_it_can_be_handed_on_and_comes_back_as_the_same(handed, taker, reader, tmp_path, giver):

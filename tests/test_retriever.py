@@ -133,6 +133,8 @@ def test_what_cannot_be_found_is_an_error_with_words(answerer, tmp_path, reader)
         retriever.invoke("Who?", documents=["island"], as_of_page=4)
     with pytest.raises(UsageError, match="empty"):
         asyncio.run(retriever.ainvoke(" "))
+    with pytest.raises(UsageError, match="'documents' has the wrong type: 'island'"):
+        retriever.invoke("Who?", documents="island")
     with pytest.raises(TypeError, match="'top'"):
         retriever.invoke("Who?", top=3)
     with pytest.raises(ValidationError, match="greater than or equal to 1"):
