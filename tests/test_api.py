@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import re
+import runpy
 import socket
 import tomllib
 import urllib.error
@@ -243,7 +244,7 @@ def test_the_three_are_mcp_tools_that_answer_in_json(page, service):
 
 
 def test_without_its_package_mcp_is_left_out_and_asking_for_it_says_how_to_get_it(
-    monkeypatch, tmp_path
+    monkeypatch, tmp_path, capsys
 ):
     real = importlib.util.find_spec
     monkeypatch.setattr(
@@ -252,6 +253,10 @@ def test_without_its_package_mcp_is_left_out_and_asking_for_it_says_how_to_get_i
     assert launch_settings()["mcp_server"] is False
     with pytest.raises(UsageError, match=f"python -m pip install {api.MCP_PACKAGE}"):
         launch_settings(mcp=True)
+    main = runpy.run_path(str(ROOT / "app.py"))["main"]
+    assert main(["--mcp", "--library", str(tmp_path / "library")]) == 2
+    assert "python -m pip install mcp==" in capsys.readouterr().err
+    assert not (tmp_path / "library").exists()
 
 
 def test_the_package_that_brings_mcp_is_pinned_once():
