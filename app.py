@@ -22,6 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=_port, default=7860, help="default: 7860")
     parser.add_argument("--library", metavar="L", help="folder or sqlite:/// URL")
     parser.add_argument("--model", type=Path, metavar="FOLDER", help="default: the one that ships")
+    parser.add_argument(
+        "--mcp", action="store_true", help="end with an error if MCP tools cannot be served"
+    )
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     # Before Gradio is imported: it would ask the network for its version otherwise.
@@ -32,10 +35,11 @@ def main(arguments: list[str] | None = None) -> int:
     from app.answering import Answerer
     from app.service import Service
     from app.ui.page import build, launch_settings
-    from armt_core.errors import RecollectError
+    from armt_core.errors import RecollectError, UsageError
     from storage.library import Library
 
     try:
+        settings = launch_settings(options.mcp)
         with (
             Library(options.library) as library,
             Service(Answerer.open(library, options.model)) as service,
@@ -45,11 +49,11 @@ def main(arguments: list[str] | None = None) -> int:
                 server_name=options.host,
                 server_port=options.port,
                 quiet=True,
-                **launch_settings(),
+                **settings,
             )
     except (RecollectError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, UsageError) else 1
     return 0
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from app.commands import asking, keeping
+from app.commands import asking, keeping, moving
 from app.commands.output import report_error, use_utf8
 from armt_core.errors import RecollectError
 
@@ -21,6 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     asking.add_commands(commands, common)
     keeping.add_commands(commands, common)
+    moving.add_commands(commands, common)
     options = parser.parse_args(arguments)
     use_utf8()
     # Before torch is imported: threads that wait by spinning take the cores from each other

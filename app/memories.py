@@ -51,10 +51,16 @@ class Memories:
 
     def _check(self, document: Document, as_of_page: int | None) -> None:
         if document.fingerprint != self._model.fingerprint:
+            mend = "Delete it" if document.memory_alone else "Read it again (python -m app reread)"
             raise OtherModel(
                 f'"{document.title}" was read by model {document.fingerprint[:12]}, the loaded '
-                f"model is {self._model.fingerprint[:12]}. Read it again (python -m app reread), "
-                "or start with the model that read it."
+                f"model is {self._model.fingerprint[:12]}. {mend}, or start with the model that "
+                "read it."
+            )
+        if as_of_page is not None and document.memory_alone:
+            raise UsageError(
+                f'"{document.title}" was imported as a memory alone, which holds no page: ask it '
+                "as a whole."
             )
         if as_of_page is not None and not 0 <= as_of_page < document.pages:
             raise UsageError(

@@ -72,7 +72,8 @@ class Searcher:
         """At most 8 documents to ask, their memories opened.
 
         documents: ids or titles; None: all, the most promising by words and vectors if
-        there are more than 8. Raises EmptyLibrary, UnknownDocument, AmbiguousName,
+        there are more than 8 (memories alone come last then: they have neither; they are
+        asked by name). Raises EmptyLibrary, UnknownDocument, AmbiguousName,
         LibraryError for a document that is not ready, UsageError for a page that a
         named document does not have or for more than 8 names.
         """
@@ -104,7 +105,15 @@ class Searcher:
             raise EmptyLibrary(
                 "The library has no document to ask. Add some with: python -m ingest PATH"
             )
-        if as_of_page is not None:  # a shorter document is asked as a whole
+        if as_of_page is not None:
+            # Of an imported memory only the end is known.
+            ready = [d for d in ready if not d.memory_alone]
+            if not ready:
+                raise UsageError(
+                    "Every document here was imported as a memory alone, which holds no page: "
+                    "ask without a page."
+                )
+            # A shorter document is asked as a whole.
             as_of_page = min(as_of_page, max(d.pages for d in ready) - 1)
         return [
             self._scope(d, None if as_of_page is None else min(as_of_page, d.pages - 1), memory)
@@ -209,7 +218,7 @@ class Searcher:
             if len(vectors):
                 cosine = float((vectors.astype(np.float32) @ plain).max())
                 best[document.id] = best.get(document.id, 0.0) + (1 - WORDS_SHARE) * cosine
-        return sorted(ready, key=lambda d: -best.get(d.id, 0.0))[:DOCUMENTS]
+        return sorted(ready, key=lambda d: (d.memory_alone, -best.get(d.id, 0.0)))[:DOCUMENTS]
 
     def _words(self, question: str, scopes: Sequence[Scope]) -> dict[int, float]:
         found: dict[int, float] = {}

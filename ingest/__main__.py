@@ -5,21 +5,34 @@ import dataclasses
 import json
 import logging
 import os
+import signal
 import sys
+import time
+from collections import Counter
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from armt_core.errors import RecollectError, UsageError
 
 if TYPE_CHECKING:
+    from armt_core.document_model import DocumentModel
     from ingest.reports import FileReport
+    from storage.library import Library
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m ingest", description=__doc__)
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="files and folders")
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help="go on watching the folders: new and changed files go in once they have stopped "
+        "growing; ends at Ctrl-C or SIGTERM, with exit code 0",
+    )
     parser.add_argument("--library", metavar="L", help="folder or sqlite:/// URL")
     parser.add_argument("--model", type=Path, metavar="FOLDER", help="default: the one that ships")
     parser.add_argument("--json", action="store_true", help="a JSON line a file on standard output")
@@ -40,7 +53,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0: everything went in or was known. 1: something failed and is named. 2: wrong usage."""
+    """0: everything went in or was known, or a watch was ended. 1: something failed and is named.
+    2: wrong usage."""
     # Before torch is loaded: its waiting threads sleep, so that other programs get the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     parser = _parser()
@@ -48,6 +62,9 @@ def main(arguments: list[str] | None = None) -> int:
     if options.workers < 1:
         parser.error("--workers must be at least 1")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    if options.watch:
+        # What ends a service ends it as Ctrl-C does: the reading under way gives up its claim.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return _ingest(options)
     except (RecollectError, OSError) as error:
@@ -58,12 +75,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
         print("stopped; the next run goes on from the last checkpoint", file=sys.stderr)
-        return 130
+        return 0 if options.watch else 130
 
 
 def _ingest(options: argparse.Namespace) -> int:
     from ingest.ocr import find_ocr
-    from ingest.pipeline import ingest_paths
     from ingest.settings import open_reader
     from storage.library import Library
 
@@ -72,9 +88,9 @@ def _ingest(options: argparse.Namespace) -> int:
     with Library(options.library) as library:
         model = open_reader(options.model)
         bars = _Bars()
-        reports: list[FileReport] = []
-        for report in ingest_paths(
-            options.paths,
+        counts: Counter[str] = Counter()
+        reports = _reports(
+            options,
             library,
             model,
             workers=options.workers,
@@ -83,20 +99,38 @@ def _ingest(options: argparse.Namespace) -> int:
             keep_originals=not options.no_originals,
             ocr=ocr,
             progress=bars.show,
-        ):
-            reports.append(report)
-            bars.close(Path(report.path))
-            if options.json:
-                print(json.dumps(dataclasses.asdict(report), ensure_ascii=False), flush=True)
-            else:
-                print(_line(report), file=sys.stderr)
-    if not reports:
+        )
+        with closing(reports):  # whatever interrupts, readings end before the library is closed
+            for report in reports:
+                counts[report.outcome] += 1
+                bars.close(Path(report.path))
+                if options.json:
+                    print(json.dumps(dataclasses.asdict(report), ensure_ascii=False), flush=True)
+                else:
+                    print(_line(report), file=sys.stderr)
+    if not counts:
         print("There is no file to read in these folders.", file=sys.stderr)
-    counts = {
-        o: sum(r.outcome == o for r in reports) for o in dict.fromkeys(r.outcome for r in reports)
-    }
     print(", ".join(f"{n} {outcome}" for outcome, n in counts.items()), file=sys.stderr)
     return 1 if counts.get("failed") else 0
+
+
+def _reports(
+    options: argparse.Namespace, library: "Library", model: "DocumentModel", **settings: Any
+) -> "Generator[FileReport]":
+    """Of the paths as they are; or of the folders until a signal ends the watch."""
+    from ingest.pipeline import ingest_paths
+    from ingest.watching import SECONDS, watch
+
+    if not options.watch:
+        return ingest_paths(options.paths, library, model, **settings)
+
+    def wait() -> bool:
+        time.sleep(SECONDS)
+        return False
+
+    named = ", ".join(map(str, options.paths))
+    print(f"Watching {named}; Ctrl-C ends it.", file=sys.stderr)
+    return watch(options.paths, library, model, wait, **settings)
 
 
 class _Bars:

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import replace
@@ -50,7 +50,7 @@ def ingest_paths(
     limits: ParseLimits | None = None,
     progress: FileProgress | None = None,
     at_once: int | None = None,
-) -> Iterator[FileReport]:
+) -> Generator[FileReport]:
     """Reads files and folders into the library; a report for each file, as it is done.
 
     workers: child processes that parse ahead while the model reads. ocr: what reads pages
@@ -255,8 +255,13 @@ def reread_document(
     """Reads a document's stored pages again from the beginning, with this model.
 
     Mends a damaged memory and replaces one of another model; the old one serves until
-    the new one is ready. Raises BeingRead, LostClaim, LibraryError.
+    the new one is ready. Raises BeingRead, LostClaim, LibraryError; for a memory alone too.
     """
+    if document.memory_alone:
+        raise LibraryError(
+            f'"{document.title}" ({document.id}) was imported as a memory alone: there is no text '
+            "to read again. Import it again, ingest the document itself, or delete it."
+        )
     claim = Claim.new()
     pages = tuple(library.pages(document.id))
     path = document.aliases[0] if document.aliases else document.title

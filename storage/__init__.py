@@ -1,5 +1,6 @@
 """The library: documents, their pages and passages, memories and conversations, in SQLite."""
 
+from storage.backing_up import Backup
 from storage.claims import Claim
 from storage.library import Library
 from storage.records import (
@@ -16,6 +17,7 @@ from storage.records import (
 )
 
 __all__ = [
+    "Backup",
     "Claim",
     "Conversation",
     "Document",

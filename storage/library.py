@@ -1,16 +1,15 @@
 """The library as the rest of Recollect sees it."""
 
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from armt_core.errors import LibraryError
+from storage.backing_up import BackingUp
 from storage.beginning import Beginning
 from storage.conversations import Conversations
-from storage.database import copy_database
 from storage.deleting import Deleting
 from storage.documents import Documents
 from storage.finishing import Finishing
+from storage.importing import Importing
 from storage.passages import Passages
 from storage.readings import Readings
 from storage.search import Search
@@ -22,6 +21,7 @@ class Library(
     Beginning,
     Readings,
     Finishing,
+    Importing,
     Snapshots,
     Documents,
     Passages,
@@ -29,6 +29,7 @@ class Library(
     Conversations,
     Deleting,
     Verifying,
+    BackingUp,
 ):
     """Documents and what was learned from them, in one SQLite file with originals beside it.
 
@@ -37,17 +38,6 @@ class Library(
     `passages_by_id`, `latest_snapshot`. Each method says what it raises; any of them raises
     LibraryError when the files cannot be read or written. Use it as a context manager.
     """
-
-    def backup(self, target: str | Path) -> Path:
-        """Write a consistent copy of the database (without originals) and return its path.
-
-        Raises LibraryError if the file exists already.
-        """
-        place = Path(target)
-        if place.exists():
-            raise LibraryError(f"{place} exists already; name a file that does not")
-        copy_database(self.database, place)
-        return place
 
     def __enter__(self) -> Self:
         return self

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 State = Literal["pending", "reading", "ready", "failed"]
+#: The format of a document that came in as a memory alone, without its text.
+MEMORY_ALONE = "memory"
 Runs = tuple[tuple[int, int, int], ...]
 """(start in the cleaned text, start in the page's stored text, length), ascending."""
 
@@ -189,6 +191,11 @@ class Document:
     pages_need_ocr: int = 0
     pages_by_ocr: int = 0
     ocr: str | None = None
+
+    @property
+    def memory_alone(self) -> bool:
+        """Whether there is a memory and no text: nothing to search, cite or read again."""
+        return self.format == MEMORY_ALONE and self.state == "ready"
 
 
 @dataclass(frozen=True)

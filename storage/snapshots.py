@@ -5,7 +5,7 @@ import hashlib
 from sqlalchemy import func, select
 
 from armt_core.errors import DamagedSnapshot
-from storage.records import Snapshot, SnapshotInfo
+from storage.records import MEMORY_ALONE, Snapshot, SnapshotInfo
 from storage.rows import existing_version
 from storage.store import Store
 from storage.tables import SnapshotRow
@@ -45,10 +45,13 @@ class Snapshots(Store):
             if row is None:
                 return None
             if hashlib.sha256(row.data).hexdigest() != row.sha256:
+                mend = f"Make it again with: python -m app reread {version.document_id}"
+                if version.format == MEMORY_ALONE:
+                    mend = "Import its file again, which mends it, or delete the document."
                 raise DamagedSnapshot(
                     f'The memory of "{version.title}" ({version.document_id}) after '
                     f"{row.segments_read} segments is damaged: its bytes do not match their "
-                    f"SHA-256. Make it again with: python -m app reread {version.document_id}"
+                    f"SHA-256. {mend}"
                 )
             return Snapshot(
                 version_id,

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from storage.checks import passage_problem
 from storage.originals import Originals, sha256_of
+from storage.records import MEMORY_ALONE
 from storage.rows import runs_from
 from storage.store import Store
 from storage.tables import PageRow, PassageRow, SnapshotRow, VersionRow
@@ -46,7 +47,8 @@ def _contents(session: Session, originals: Originals) -> Iterator[str]:
     yield from _snapshots(session)
     versions = session.scalars(select(VersionRow).order_by(VersionRow.id)).all()
     for version in versions:
-        yield from _passages(session, version)
+        if version.format != MEMORY_ALONE:
+            yield from _passages(session, version)
         yield from _completeness(session, version)
     yield from _originals(originals, {version.sha256 for version in versions})
 
@@ -72,7 +74,7 @@ def _snapshots(session: Session) -> Iterator[str]:
             version = session.get_one(VersionRow, row.version_id)
             yield (
                 f"{_name(version)}: the memory after {row.segments_read} segments is damaged. "
-                f"Run: python -m app reread {version.document_id}"
+                f"{_again(version)}"
             )
         session.expunge(row)
 
@@ -139,4 +141,6 @@ def _name(version: VersionRow) -> str:
 
 
 def _again(version: VersionRow) -> str:
+    if version.format == MEMORY_ALONE:
+        return "Import its file again (python -m app import F), or delete it."
     return f"Run: python -m app reread {version.document_id}"

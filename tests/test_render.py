@@ -228,6 +228,7 @@ def test_a_text_page_is_shown_around_its_marked_quote():
         ({"pages_need_ocr": 1}, "ready, 1 page needs OCR"),
         ({"pages_without_text": 1}, ">ready</td>"),
         ({"pages_by_ocr": 1}, "ready, 1 page read by OCR"),
+        ({"format": "memory", "pages": 0}, "a memory alone: it answers"),
         ({"unknown_ratio": 0.4}, "not readable by this model"),
         ({"state": "reading"}, ">reading</td>"),
         ({"update_state": "reading"}, "ready; a newer version is being read"),

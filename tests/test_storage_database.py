@@ -216,22 +216,6 @@ def test_a_closed_library_says_so(tmp_path):
         library.documents()
 
 
-def test_a_backup_is_a_library_of_its_own_and_overwrites_nothing(tmp_path):
-    with Library(tmp_path / "a") as library:
-        library.create_conversation("kept")
-        copy = library.backup(tmp_path / "copy.db")
-        library.create_conversation("later")
-        with pytest.raises(LibraryError, match="exists already"):
-            library.backup(copy)
-    with Library(f"sqlite:///{copy}") as restored:
-        assert [c.title for c in restored.conversations()] == ["kept"]
-
-
-def test_a_backup_to_a_place_that_is_not_there_says_so(tmp_path):
-    with Library(tmp_path / "a") as library, pytest.raises(LibraryError, match="cannot be copied"):
-        library.backup(tmp_path / "missing" / "copy.db")
-
-
 def test_importing_the_package_creates_nothing(tmp_path):
     code = "import storage, os; print(sorted(os.listdir(os.environ['HOME'])))"
     root = Path(__file__).parent.parent

@@ -1,20 +1,14 @@
 """`ask` and `search`."""
 
 import argparse
-import dataclasses
 import json
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
-from app.commands.output import (
-    answer_json,
-    error_json,
-    place,
-    print_answer,
-    print_json,
-    utf8_lines,
-)
+from app.as_json import answer_json, error_json, passages_json
+from app.commands.output import place, print_answer, print_json, utf8_lines
+from app.requests import check_request, check_text
 from app.results import Answer, Part
 from armt_core.errors import RecollectError, UsageError
 from storage.library import Library
@@ -110,7 +104,7 @@ def run_ask(options: argparse.Namespace) -> int:
 def _request(line: str, defaults: dict[str, Any]) -> dict[str, Any]:
     """The arguments of one line: plain text, or a JSON object whose keys override the flags."""
     text = line.strip()
-    _check_text(text)
+    check_text(text)
     if not text.startswith("{"):
         return {**defaults, "question": text}
     try:
@@ -122,35 +116,8 @@ def _request(line: str, defaults: dict[str, Any]) -> dict[str, Any]:
             f"Unknown keys {sorted(unknown)}; a line may have {', '.join(sorted(_FIELDS))}."
         )
     request = {**defaults, **given}
-    _check_types(request)
-    for said in (request["question"], *(request["documents"] or ())):
-        _check_text(said)
+    check_request(request)
     return request
-
-
-def _check_text(text: str) -> None:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise UsageError(f"This line is not UTF-8 text: {error.reason}.") from error
-
-
-def _check_types(request: dict[str, Any]) -> None:
-    def whole(value: object) -> bool:
-        return isinstance(value, int) and not isinstance(value, bool)
-
-    documents = request["documents"]
-    checks = {
-        "question": isinstance(request.get("question"), str),
-        "documents": documents is None
-        or (isinstance(documents, list) and all(isinstance(d, str) for d in documents)),
-        "as_of_page": request["as_of_page"] is None or whole(request["as_of_page"]),
-        "memory": isinstance(request["memory"], str),
-        "k": whole(request["k"]),
-    }
-    for name, good in checks.items():
-        if not good:
-            raise UsageError(f"{name!r} has the wrong type: {request.get(name)!r}.")
 
 
 def _show(answer: Answer, as_json: bool, answerer: "Answerer") -> None:
@@ -175,7 +142,7 @@ def run_search(options: argparse.Namespace) -> int:
             method=options.method,
         )
     if options.json:
-        print_json({"passages": [dataclasses.asdict(passage) for passage in found]})
+        print_json(passages_json(found))
         return 0
     for passage in found:
         print(f"{passage.score:.3f}  {place(passage)}")

@@ -4,6 +4,7 @@ import argparse
 import sys
 from typing import Any
 
+from app.as_json import document_json
 from app.commands.output import print_json, report_error
 from armt_core.errors import RecollectError, UsageError
 from storage.library import Library
@@ -28,37 +29,6 @@ def add_commands(commands: "argparse._SubParsersAction[Any]", common: Any) -> No
     reread.set_defaults(run=run_reread)
     verify = commands.add_parser("verify", parents=[common], help="check the library")
     verify.set_defaults(run=run_verify)
-
-
-def document_json(document: Document) -> dict[str, Any]:
-    """A document as `documents` and `show` print it; times are ISO 8601, UTC."""
-    return {
-        "document_id": document.id,
-        "title": document.title,
-        "state": document.state,
-        "reason": document.reason,
-        "format": document.format,
-        "pages": document.pages,
-        "pages_without_text": document.pages_without_text,
-        "pages_need_ocr": document.pages_need_ocr,
-        "pages_by_ocr": document.pages_by_ocr,
-        "ocr": document.ocr,
-        "tokens": document.tokens,
-        "unknown_ratio": document.unknown_ratio,
-        "segments": document.segments_total,
-        "segments_read": document.segments_read,
-        "snapshot_sha256": document.snapshot_sha256,
-        "fingerprint": document.fingerprint,
-        "bytes_kept": document.bytes_kept,
-        "original_kept": document.original_kept,
-        "sha256": document.sha256,
-        "paths": list(document.aliases),
-        "update": None
-        if document.update_state is None
-        else {"state": document.update_state, "reason": document.update_reason},
-        "added": document.created_at.isoformat(),
-        "changed": document.updated_at.isoformat(),
-    }
 
 
 def run_documents(options: argparse.Namespace) -> int:

@@ -1,14 +1,14 @@
 """How commands print: JSON on standard output, everything else for people."""
 
-import dataclasses
 import io
 import json
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
+from app.as_json import error_json
 from app.results import Answer, Citation, FoundPassage
-from armt_core.errors import AmbiguousName, RecollectError, UsageError
+from armt_core.errors import AmbiguousName, UsageError
 
 if TYPE_CHECKING:  # it loads torch
     from app.answering import Answerer
@@ -32,25 +32,12 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False), flush=True)
 
 
-def error_json(error: Exception) -> dict[str, Any]:
-    """{"error": {"code", "message"}} of any expected error."""
-    code = error.code if isinstance(error, RecollectError) else "error"
-    return {"error": {"code": code, "message": str(error)}}
-
-
 def report_error(error: Exception, as_json: bool) -> int:
     """Prints the error where it belongs and gives the exit code: 2 for wrong usage, else 1."""
     if as_json:
         print_json(error_json(error))
     print(f"error: {error}", file=sys.stderr)
     return 2 if isinstance(error, UsageError | AmbiguousName) else 1
-
-
-def answer_json(answer: Answer) -> dict[str, Any]:
-    """The JSON of `ask`."""
-    value = dataclasses.asdict(answer)
-    del value["nearest"]
-    return value
 
 
 def place(item: Citation | FoundPassage) -> str:

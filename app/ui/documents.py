@@ -36,6 +36,8 @@ def state_of(document: Document) -> str:
     state: str = document.state
     if document.state == "failed":
         state = f"failed: {document.reason}"
+    elif document.memory_alone:
+        state = "a memory alone: it answers, and there is no text to search or to cite"
     elif document.pages and document.pages_need_ocr == document.pages:
         state = "needs OCR: no page has text"
     elif document.pages_need_ocr:

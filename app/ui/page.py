@@ -7,7 +7,7 @@ import gradio as gr
 
 from app.conversing import Turn
 from app.service import Service
-from app.ui import ask, documents
+from app.ui import api, ask, documents
 from app.ui.ask import AskView
 from app.ui.library import LibraryView
 from app.ui.memory import MemoryView
@@ -60,16 +60,21 @@ def build(service: Service) -> gr.Blocks:
         page.load(refresh, **current)
         for change in keeping.changes:
             change.then(refresh, **current)
+    api.add(page, service)
     return page
 
 
-def launch_settings() -> dict[str, Any]:
-    """What `launch` needs for this look: system fonts, our style, no link to anywhere."""
+def launch_settings(mcp: bool = False) -> dict[str, Any]:
+    """What `launch` needs: system fonts, our style, no link to anywhere, and the API.
+
+    mcp, and what is raised: see `app.ui.api.launch_settings`.
+    """
     return {
         "theme": gr.themes.Default(font=FONTS, font_mono=("ui-monospace", "monospace")),
         "css_paths": STYLE,
         "footer_links": [],
         "share": False,
+        **api.launch_settings(mcp),
     }
 
 
