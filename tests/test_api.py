@@ -186,7 +186,7 @@ def test_what_the_page_does_is_private_and_cannot_be_called_by_name_or_run_by_nu
     public = {fn.api_name for fn in page.fns.values() if fn.api_visibility != "private"}
     assert public == {*api.NAMES}
     private = [fn for fn in page.fns.values() if fn.api_name not in api.NAMES]
-    assert {"add", "respond"} <= {fn.api_name for fn in private}
+    assert {"_take", "_respond", "_remove"} <= {fn.api_name for fn in private}
     (tmp_path / "sneaked.txt").write_text("Sneaked in.", encoding="utf-8")
     file = {"path": str(tmp_path / "sneaked.txt"), "meta": {"_type": "gradio.FileData"}}
     body = {"data": [[file]], "paths": [file], "session_hash": "mine"}
