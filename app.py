@@ -6,8 +6,6 @@ import os
 import sys
 from pathlib import Path
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
 
 def _port(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
@@ -18,7 +16,9 @@ def _port(text: str) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Serves until interrupted. 0: ended. 1: could not start. 2: wrong usage."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1", choices=LOOPBACK, help="this machine only")
+    parser.add_argument(
+        "--host", help="default: RECOLLECT_HOST, else 127.0.0.1; others need RECOLLECT_PASSWORD"
+    )
     parser.add_argument("--port", type=_port, default=7860, help="default: 7860")
     parser.add_argument("--library", metavar="L", help="folder or sqlite:/// URL")
     parser.add_argument("--model", type=Path, metavar="FOLDER", help="default: the one that ships")
@@ -34,23 +34,20 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from app.answering import Answerer
     from app.service import Service
+    from app.ui.doors import door
     from app.ui.page import build, launch_settings
     from armt_core.errors import RecollectError, UsageError
     from storage.library import Library
 
     try:
-        settings = launch_settings(options.mcp)
+        at = door(options.host)
+        settings = launch_settings(at, options.mcp)
         with (
             Library(options.library) as library,
             Service(Answerer.open(library, options.model)) as service,
         ):
-            print(f"Recollect is at http://{options.host}:{options.port}", file=sys.stderr)
-            build(service).launch(
-                server_name=options.host,
-                server_port=options.port,
-                quiet=True,
-                **settings,
-            )
+            print(f"Recollect is at http://{at.host}:{options.port}", file=sys.stderr)
+            build(service).launch(server_port=options.port, quiet=True, **settings)
     except (RecollectError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1

@@ -21,6 +21,7 @@ from app.answering import Answerer
 from app.as_json import answer_json, document_json, passages_json
 from app.service import Service
 from app.ui import api
+from app.ui.doors import door
 from app.ui.page import build, launch_settings
 from armt_core.errors import UsageError
 from ingest.pipeline import ingest_paths
@@ -54,10 +55,9 @@ def page(service):
     page = build(service)
     page.launch(
         prevent_thread_lock=True,
-        server_name="127.0.0.1",
         server_port=port,
         quiet=True,
-        **launch_settings(mcp=True),
+        **launch_settings(door(), mcp=True),
     )
     yield page
     page.close()
@@ -250,9 +250,9 @@ def test_without_its_package_mcp_is_left_out_and_asking_for_it_says_how_to_get_i
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "mcp" else real(name)
     )
-    assert launch_settings()["mcp_server"] is False
+    assert launch_settings(door())["mcp_server"] is False
     with pytest.raises(UsageError, match=f"python -m pip install {api.MCP_PACKAGE}"):
-        launch_settings(mcp=True)
+        launch_settings(door(), mcp=True)
     main = runpy.run_path(str(ROOT / "app.py"))["main"]
     assert main(["--mcp", "--library", str(tmp_path / "library")]) == 2
     assert "python -m pip install mcp==" in capsys.readouterr().err

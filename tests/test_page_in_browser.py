@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -411,10 +412,29 @@ def started(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_other_hosts_than_this_machine_are_refused():
-    for host in ("0.0.0.0", "192.168.1.2"):
-        refused = started("--host", host)
-        assert refused.returncode == 2 and "--host" in refused.stderr
+def test_other_hosts_than_this_machine_are_refused_without_a_password(monkeypatch):
+    monkeypatch.delenv("RECOLLECT_PASSWORD", raising=False)
+    refused = started("--host", "0.0.0.0")
+    assert refused.returncode == 2 and "Set RECOLLECT_PASSWORD" in refused.stderr
+
+
+def test_a_page_of_the_web_that_calls_itself_this_machine_gets_nothing(address):
+    """DNS that leads a foreign name to 127.0.0.1 makes a browser send that name as its host."""
+    for path in ("", "config", "gradio_api/info"):
+        request = urllib.request.Request(address + path, headers={"Host": "evil.example:7860"})
+        with pytest.raises(urllib.error.HTTPError, match="400"):
+            urllib.request.urlopen(request, timeout=10)
+        with urllib.request.urlopen(address + path, timeout=10) as fine:
+            assert fine.status == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["README.md", "app.py", "models/default/config.json", "/etc/passwd"]
+)
+def test_no_file_of_this_machine_is_handed_out(address, path):
+    for way in (str(ROOT / path), path, f"../{path}"):
+        with pytest.raises(urllib.error.HTTPError, match=r"40[34]"):
+            urllib.request.urlopen(f"{address}gradio_api/file={way}", timeout=10)
 
 
 def test_impossible_and_taken_ports_are_named(address, tmp_path):

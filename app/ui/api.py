@@ -104,7 +104,8 @@ def add(page: gr.Blocks, service: Service) -> None:
 
 
 def launch_settings(mcp: bool = False) -> dict[str, Any]:
-    """What `launch` needs for the API. mcp: whether MCP is asked for in so many words.
+    """What `launch` needs for the API, and `middleware` for the application. mcp: whether MCP is
+    asked for in so many words.
 
     MCP is served where its package is installed. Raises UsageError if it is asked for and is not.
     """
@@ -113,7 +114,7 @@ def launch_settings(mcp: bool = False) -> dict[str, Any]:
         raise UsageError(
             f"MCP needs a package that is not installed: python -m pip install {MCP_PACKAGE}"
         )
-    return {"mcp_server": installed, "app_kwargs": {"middleware": [Middleware(OnlyThese)]}}
+    return {"mcp_server": installed, "middleware": [Middleware(OnlyThese)]}
 
 
 class OnlyThese:

@@ -7,8 +7,9 @@ import gradio as gr
 
 from app.conversing import Turn
 from app.service import Service
-from app.ui import api, ask, documents
+from app.ui import api, ask, documents, doors
 from app.ui.ask import AskView
+from app.ui.doors import Door
 from app.ui.library import LibraryView
 from app.ui.memory import MemoryView
 
@@ -64,17 +65,20 @@ def build(service: Service) -> gr.Blocks:
     return page
 
 
-def launch_settings(mcp: bool = False) -> dict[str, Any]:
-    """What `launch` needs: system fonts, our style, no link to anywhere, and the API.
+def launch_settings(at: Door, mcp: bool = False) -> dict[str, Any]:
+    """What `launch` needs: who is let in, system fonts, our style, no link to anywhere, the API.
 
     mcp, and what is raised: see `app.ui.api.launch_settings`.
     """
+    let_in, called = doors.launch_settings(at), api.launch_settings(mcp)
+    middleware = [*let_in.pop("middleware"), *called.pop("middleware")]
     return {
         "theme": gr.themes.Default(font=FONTS, font_mono=("ui-monospace", "monospace")),
         "css_paths": STYLE,
         "footer_links": [],
-        "share": False,
-        **api.launch_settings(mcp),
+        "app_kwargs": {"middleware": middleware},
+        **let_in,
+        **called,
     }
 
 
