@@ -1,11 +1,14 @@
 """What the page needs of library, model and files; knows no Gradio."""
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
 
 from app.answering import Answerer
 from app.conversing import Turn, keep, turns
+from app.handing_over import export_memory, import_memory, title_to_hand_over
 from app.results import Answer, Citation, Memory
 from armt_core.errors import ParseError, UsageError
 from ingest.child import ParserPool
@@ -27,6 +30,7 @@ class Service:
         self.answerer = answerer
         self.library = answerer.library
         self._pool = ParserPool(1, ParseLimits())
+        self._handed_out = TemporaryDirectory(prefix="recollect-")
 
     def __enter__(self) -> "Service":
         self._pool.__enter__()
@@ -34,6 +38,7 @@ class Service:
 
     def __exit__(self, *exception: object) -> None:
         self._pool.__exit__(None, None, None)
+        self._handed_out.cleanup()
 
     def documents(self) -> list[Document]:
         """Everything in the library, by title."""
@@ -58,6 +63,22 @@ class Service:
             retry_failed=True,
             progress=progress,
         )
+
+    def export(self, document_id: str) -> Path:
+        """A file with the memory of a document, for someone else; it is gone when the page is.
+
+        Raises as `app.handing_over.export_memory`."""
+        title = title_to_hand_over(self.library.document(document_id).title)
+        name = re.sub(r"[^\w -]+", "_", title).strip()[:80] or "memory"
+        folder = Path(mkdtemp(dir=self._handed_out.name))
+        target = folder / f"{name}.safetensors"
+        export_memory(self.library, document_id, target)
+        return target
+
+    def take_in(self, file: Path) -> tuple[Document, bool]:
+        """The document of a memory that was exported, and whether it is new. Raises as
+        `app.handing_over.import_memory`."""
+        return import_memory(self.library, self.answerer.model, file)
 
     def load(self, documents: Sequence[str]) -> tuple[int, int]:
         """Opens the memories of documents (ids) ahead; segments they have read, and bytes."""

@@ -282,6 +282,49 @@ def test_an_encrypted_file_goes_in_with_its_password_which_is_not_shown(
     soon(page.locator("#reports"), "Read sluice: 1 page")
 
 
+def hand_in(page: Page, file: Path) -> None:
+    with page.expect_file_chooser() as chooser:
+        page.locator("#import").click()
+    chooser.value.set_files(str(file))
+
+
+def test_a_memory_is_exported_and_imported_and_a_broken_one_shows_its_reason(
+    visitor, address, yearbook, tmp_path
+):
+    path = tmp_path / "tide table.txt"
+    path.write_text("High water at Gannet Weir is at noon.", encoding="utf-8")
+    page = opened(visitor, address)
+    drop(page, path)
+    soon(page.locator("#reports"), "Read tide table: 1 page")
+    unfold(page, "Hand a memory over, delete a document")
+    page.locator("#chosen input").click()
+    page.get_by_role("option", name="tide table").click()
+    soon(page.locator("#extent"), "“tide table” for good: 1 page")
+    page.locator("#export").click()
+    link = page.locator("#exported a").first
+    expect(link).to_be_visible(timeout=60_000)
+    with page.expect_download() as download:
+        link.click()
+    file = tmp_path / "handed over.safetensors"
+    download.value.save_as(file)
+    assert download.value.suggested_filename == "tide table.safetensors"
+    assert 1_700_000 < file.stat().st_size < 1_900_000
+    hand_in(page, file)
+    soon(page.locator("#extent"), "“tide table” was here already.")
+    page.locator("#chosen input").click()
+    page.get_by_role("option", name="tide table").click()
+    page.locator("#delete").click()
+    soon(page.locator("#extent"), "Deleted.")
+
+    hand_in(page, file)
+    soon(page.locator("#extent"), "“tide table” answers from memory alone now.")
+    soon(page.locator("#library"), "a memory alone: it answers")
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(file.read_bytes()[:1000])
+    hand_in(page, broken)
+    soon(page.locator("#extent .error"), "is not imported, and nothing has changed")
+
+
 def test_a_document_is_deleted_after_its_extent_was_shown(visitor, address, yearbook, tmp_path):
     path = tmp_path / "lockkeeper.txt"
     path.write_text("The lock keeper of Gannet Weir is Ode Brandt.", encoding="utf-8")
@@ -291,7 +334,7 @@ def test_a_document_is_deleted_after_its_extent_was_shown(visitor, address, year
     ask(page, "Who is the lock keeper of Gannet Weir?")
     soon(page.locator(f"{NEWEST} .verdict"), "Ode Brandt")
     page.get_by_role("tab", name="Library").click()
-    unfold(page, "Delete a document")
+    unfold(page, "Hand a memory over, delete a document")
     expect(page.locator("#delete")).to_be_disabled()
     page.locator("#chosen input").click()
     page.get_by_role("option", name="lockkeeper").click()

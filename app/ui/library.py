@@ -1,6 +1,7 @@
 """The second view: drop files, see what became of them, delete."""
 
 from collections.abc import Iterator, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,22 @@ class LibraryView:
             )
         self.reports = gr.HTML(elem_id="reports")
         self.table = gr.HTML(elem_id="library")
-        with gr.Accordion("Delete a document", open=False):
+        with gr.Accordion("Hand a memory over, delete a document", open=False):
             self.chosen = gr.Dropdown(label="Document", choices=[], value=None, elem_id="chosen")
             self.extent = gr.HTML(elem_id="extent")
-            self.delete = gr.Button(
-                "Delete it for good", variant="stop", interactive=False, elem_id="delete"
+            with gr.Row():
+                self.export = gr.Button("Export its memory", interactive=False, elem_id="export")
+                self.delete = gr.Button(
+                    "Delete it for good", variant="stop", interactive=False, elem_id="delete"
+                )
+            self.exported = gr.File(
+                label="The memory as a file, as private as the document",
+                visible=False,
+                interactive=False,
+                elem_id="exported",
+            )
+            self.imported = gr.UploadButton(
+                "Import a memory", file_types=[".safetensors"], elem_id="import"
             )
         private: Any = {"api_visibility": "private"}
         taken = self.files.upload(
@@ -48,11 +60,14 @@ class LibraryView:
             outputs=[self.reports, self.table, self.files],
             **private,
         )
-        asked = {"inputs": self.chosen, "outputs": [self.extent, self.delete], **private}
+        chosen = [self.extent, self.export, self.delete, self.exported]
+        asked = {"inputs": self.chosen, "outputs": chosen, **private}
         self.chosen.input(self._consider, **asked)
+        self.export.click(self._export, **asked)
         removed = self.delete.click(self._remove, **asked)
+        came_in = self.imported.upload(self._import, self.imported, chosen, **private)
         #: Events after which the library is another.
-        self.changes = (taken, removed)
+        self.changes = (taken, removed, came_in)
 
     def _take(
         self,
@@ -78,22 +93,47 @@ class LibraryView:
     def _listed(self) -> str:
         return documents.documents_html(self.service.documents())
 
-    def _consider(self, document_id: str | None) -> tuple[str, gr.Button]:
+    def _consider(self, document_id: str | None) -> tuple[Any, ...]:
         """What would go with a document."""
         if document_id is None:
-            return "", gr.Button(interactive=False)
+            return _chosen("", False)
         try:
             document = self.service.library.document(document_id)
-            told = documents.extent_html(document, self.service.library.extent(document.id))
+            extent = self.service.library.extent(document.id)
         except RecollectError as error:
-            return render.error_html(str(error)), gr.Button(interactive=False)
-        return told, gr.Button(interactive=True)
+            return _chosen(render.error_html(str(error)), False)
+        return _chosen(documents.extent_html(document, extent), True)
 
-    def _remove(self, document_id: str | None) -> tuple[str, gr.Button]:
-        told = '<p class="extent">Deleted.</p>'
+    def _remove(self, document_id: str | None) -> tuple[Any, ...]:
+        if document_id is None:
+            return _chosen("", False)
         try:
-            if document_id is not None:
-                self.service.library.delete(document_id)
+            self.service.library.delete(document_id)
         except RecollectError as error:
-            told = render.error_html(str(error))
-        return told, gr.Button(interactive=False)
+            return _chosen(render.error_html(str(error)), False)
+        return _chosen('<p class="extent">Deleted.</p>', False)
+
+    def _export(self, document_id: str | None) -> tuple[Any, ...]:
+        if document_id is None:
+            return _chosen("", False)
+        try:
+            file = self.service.export(document_id)
+        except RecollectError as error:
+            return _chosen(render.error_html(str(error)), True)
+        return gr.skip(), gr.skip(), gr.skip(), gr.File(str(file), visible=True)
+
+    def _import(self, path: str) -> tuple[Any, ...]:
+        try:
+            document, new = self.service.take_in(Path(path))
+        except RecollectError as error:
+            return _chosen(render.error_html(str(error)), False)
+        finally:
+            Path(path).unlink(missing_ok=True)
+        came = "answers from memory alone now" if new else "was here already"
+        return _chosen(f'<p class="extent">“{escape(document.title)}” {came}.</p>', False)
+
+
+def _chosen(told: str, able: bool) -> tuple[Any, ...]:
+    """What is said of the chosen document, and whether there is something to do with it."""
+    able_to = gr.Button(interactive=able), gr.Button(interactive=able)
+    return told, *able_to, gr.File(None, visible=False)

@@ -16,11 +16,15 @@ from app.ui.memory import MemoryView
 STYLE = Path(__file__).with_name("style.css")
 #: Fonts of the system alone: nothing is fetched.
 FONTS = ("system-ui", "sans-serif")
+#: Seconds for which Gradio keeps its copies of files that were handed out.
+CACHED = 600
 
 
 def build(service: Service) -> gr.Blocks:
     """The page over one service; `launch` it with `launch_settings()`."""
-    with gr.Blocks(title="Recollect", analytics_enabled=False) as page:
+    with gr.Blocks(
+        title="Recollect", analytics_enabled=False, delete_cache=(CACHED, CACHED)
+    ) as page:
         gr.Markdown(
             "# Recollect\nDocuments read once, asked ever after. Nothing leaves this machine."
         )
