@@ -51,7 +51,7 @@ def write(
     """The delta rule with gamma: (A, z) of every layer after one segment.
 
     memory_tokens: (L, B, M, D) as they leave each layer. associations: (L, B, K, D);
-    normalizer: (L, B, K). first: (B,) bool, true where nothing was written yet.
+    normalizer: (L, B, K). first: (B,) or (L, B) bool, true where nothing was written yet.
     w_key: (L, d_mem, D); w_value: (L, D, D); w_beta: (L, D); b_beta: (L,).
     All M tokens see the state from before the segment. Computed in the state's
     type (float32 or wider), whatever the type of the model.
@@ -79,7 +79,7 @@ def _gamma(keys: Tensor, weight: Tensor, first: Tensor) -> Tensor:
     """How much of each key z does not hold yet, 0 to 1: (L, B, M, 1). weight: z . k + eps, so."""
     squared = (keys * keys).sum(-1, keepdim=True)  # (L, B, M, 1)
     gamma = (1 - weight / (squared + EPS)).clamp(0, 1).detach()
-    return torch.where(first.view(-1, 1, 1), 1.0, gamma)
+    return torch.where(first[..., None, None], 1.0, gamma)
 
 
 class AssociativeMemory(nn.Module):
@@ -114,18 +114,31 @@ class AssociativeMemory(nn.Module):
             return beta, _gamma(keys, weight, first).squeeze(-1)
 
     def write(
-        self, memory_tokens: Tensor, associations: Tensor, normalizer: Tensor, first: Tensor
+        self,
+        memory_tokens: Tensor,
+        associations: Tensor,
+        normalizer: Tensor,
+        first: Tensor,
+        alive: Tensor | None = None,
+        layers: slice = slice(None),
     ) -> tuple[Tensor, Tensor]:
-        """`write` with these projections; shapes as there."""
+        """`write` with the projections of these layers (all of them by default); shapes as there.
+
+        alive: (B,) or (L, B) bool, false for a document that is over: it keeps what it has.
+        """
         # Autocast would do these products in 16 bits, which stop counting at 256.
         with torch.autocast(memory_tokens.device.type, enabled=False):
-            return write(
+            A, z = write(
                 memory_tokens,
                 associations,
                 normalizer,
                 first,
-                self.key,
-                self.value,
-                self.beta_weight,
-                self.beta_bias,
+                self.key[layers],
+                self.value[layers],
+                self.beta_weight[layers],
+                self.beta_bias[layers],
             )
+        if alive is not None and not bool(alive.all()):
+            A = torch.where(alive[..., None, None], A, associations)
+            z = torch.where(alive[..., None], z, normalizer)
+        return A, z

@@ -34,6 +34,18 @@ def read_sequential(
     as it is from there on. memory: where to go on from (None: nothing read yet).
     Differentiable throughout; cut the graph with `memory.detach()` between calls.
     """
+    check_segments(input_ids, attention_mask)
+    hidden = []
+    for segment in range(input_ids.shape[1]):
+        mask = None if attention_mask is None else attention_mask[:, segment]
+        out, memory = model.run(input_ids[:, segment], mask, memory, write=True)
+        hidden.append(out)
+    assert memory is not None
+    return Reading(torch.stack(hidden, dim=1), memory)
+
+
+def check_segments(input_ids: Tensor, attention_mask: Tensor | None) -> None:
+    """Raises ModelError for anything but (B, S, T) and a mask of the same shape."""
     if input_ids.ndim != 3 or input_ids.shape[1] < 1:
         raise ModelError(
             f"input_ids must be (documents, segments, tokens) with at least one segment, "
@@ -44,10 +56,3 @@ def read_sequential(
             f"attention_mask must have the shape of input_ids, {tuple(input_ids.shape)}, "
             f"got {tuple(attention_mask.shape)}."
         )
-    hidden = []
-    for segment in range(input_ids.shape[1]):
-        mask = None if attention_mask is None else attention_mask[:, segment]
-        out, memory = model.run(input_ids[:, segment], mask, memory, write=True)
-        hidden.append(out)
-    assert memory is not None
-    return Reading(torch.stack(hidden, dim=1), memory)
