@@ -36,7 +36,7 @@ def read_diagonal(
     input_ids: Tensor,
     attention_mask: Tensor | None = None,
     memory: MemoryState | None = None,
-) -> Reading:
+) -> Reading[MemoryState]:
     """What `read_sequential` gives, to rounding, with its gradients; arguments as there.
 
     While it reads, the weights of the layers are held once more, side by side. Dropout draws

@@ -63,11 +63,13 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
 
     def __init__(self, config: ArmtConfig) -> None:
         super().__init__(config)
+        if config.system in ("rmt", "prmt"):
+            raise ModelError(f"{config.system!r} is no ARMT; armt_core.systems makes every system.")
         kind = adapter_class(config.backbone.model_type)
         self.backbone = kind.build(config.backbone)
         self.memory_tokens = nn.Parameter(torch.empty(config.num_memory_tokens, config.hidden_size))
         self.associative = AssociativeMemory(
-            config.num_hidden_layers, config.hidden_size, config.memory_dim
+            config.num_hidden_layers, config.hidden_size, config.memory_dim, config.system
         )
         self.span = SpanHead(config.hidden_size) if config.reads_spans else None
         if (config.deltas or config.memory_tokens == "apart") and not kind.takes_deltas:

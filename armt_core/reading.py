@@ -4,29 +4,44 @@ Axes: B documents, S segments, T tokens, D width.
 """
 
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
 from armt_core.errors import ModelError
-from armt_core.memory import MemoryState
-from armt_core.model import ArmtModel
+
+#: What a system hands from segment to segment: MemoryState, or TokenMemory.
+Memory = TypeVar("Memory")
+
+
+class Reads(Protocol[Memory]):
+    """A system: one segment and a memory in, hidden states and a memory out."""
+
+    def run(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        memory: Memory | None = None,
+        write: bool = False,
+    ) -> tuple[Tensor, Memory]:
+        """As `ArmtModel.run`."""
 
 
 @dataclass(frozen=True)
-class Reading:
+class Reading(Generic[Memory]):
     """hidden: (B, S, T, D), the text's hidden states; memory: after the last segment."""
 
     hidden: Tensor
-    memory: MemoryState
+    memory: Memory
 
 
 def read_sequential(
-    model: ArmtModel,
+    model: Reads[Memory],
     input_ids: Tensor,
     attention_mask: Tensor | None = None,
-    memory: MemoryState | None = None,
-) -> Reading:
+    memory: Memory | None = None,
+) -> Reading[Memory]:
     """Reads segment after segment and writes each into memory.
 
     input_ids: (B, S, T). attention_mask: (B, S, T), 0 at padding; a document with
