@@ -41,8 +41,14 @@ def read_diagonal(
 
     While it reads, the weights of the layers are held once more, side by side. Dropout draws
     other numbers than in sequence. Raises ModelError if the layers cannot be called as one:
-    they differ in more than their weights, or their weights are packed (`armt_core.packing`).
+    they differ in more than their weights, or their weights are packed (`armt_core.packing`);
+    and for RMT and PRMT.
     """
+    if not isinstance(model, ArmtModel):
+        raise ModelError(
+            f"Only an ARMT is read along the diagonal, not a {type(model).__name__} (RMT, PRMT). "
+            "Read with read_sequential."
+        )
     check_segments(input_ids, attention_mask)
     B, S, T = input_ids.shape
     memory = model.start_from(B, T, model.config.num_memory_tokens, 0, memory)
@@ -103,7 +109,8 @@ class _StackedLayers:
         own = {id(tensor): tensor.to("meta") for tensor in states[0].values()}
         own = {key: nn.Parameter(tensor, requires_grad=False) for key, tensor in own.items()}
         self._layer = copy.deepcopy(layers[0], {**own, id(model.backbone): model.backbone})
-        # Fused attention has no batched form on a CPU: it would be done a layer at a time.
+        # Fused attention has no batched form on a CPU: it would be done a layer at a time. The
+        # choice of kernel holds for the whole process while a call runs; it changes only speed.
         on_cpu = model.device.type == "cpu"
         self._kernel = (lambda: sdpa_kernel(SDPBackend.MATH)) if on_cpu else nullcontext
 

@@ -10,6 +10,7 @@ from armt_core.errors import MemoryMismatch, ModelError
 from armt_core.lowrank import LowRank
 from armt_core.packing import PackedLinear
 from armt_core.reading import Reading
+from armt_core.systems import new_system
 from tests.fakes import FAMILIES, backbone_config, random_ids, tiny_model
 
 KINDS = [(f, kind) for f in FAMILIES for kind in ("own", "inline")] + [("bert", "apart")]
@@ -119,6 +120,13 @@ def test_layers_that_differ_in_more_than_weights_are_refused_by_name():
     model = ArmtModel(ArmtConfig(backbone=rotated, segment_tokens=24)).eval()
     with pytest.raises(ModelError, match=r"layer\.self_attn\.use_rope"):
         read_diagonal(model, random_ids(1, 2, 5))
+
+
+def test_systems_without_associations_are_refused():
+    backbone = backbone_config("gpt2")
+    model = new_system(ArmtConfig(backbone=backbone, segment_tokens=24, system="prmt"))
+    with pytest.raises(ModelError, match=r"not a RecurrentModel .* Read with read_sequential"):
+        read_diagonal(model, random_ids(1, 2, 5))  # type: ignore[arg-type]
 
 
 def test_packed_layers_are_refused(monkeypatch):
