@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from armt_core.config import ArmtConfig
+    from armt_core.diagonal import read_diagonal
     from armt_core.memory import MemoryState
     from armt_core.model import ArmtModel
     from armt_core.reading import read_sequential
@@ -17,10 +18,11 @@ _HOME = {
     "ArmtConfig": "armt_core.config",
     "ArmtModel": "armt_core.model",
     "MemoryState": "armt_core.memory",
+    "read_diagonal": "armt_core.diagonal",
     "read_sequential": "armt_core.reading",
 }
 
-__all__ = ["ArmtConfig", "ArmtModel", "MemoryState", "read_sequential"]
+__all__ = ["ArmtConfig", "ArmtModel", "MemoryState", "read_diagonal", "read_sequential"]
 
 
 def __getattr__(name: str) -> Any:

@@ -10,23 +10,66 @@ Read and write are those of `armt_core.associative` (arXiv 2407.04841).
 Axes: L layers, B rows, T tokens, M memory tokens, D width.
 """
 
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from armt_core.adapters import Context
+from armt_core.adapters import BackboneAdapter, Context
 from armt_core.errors import ModelError
-from armt_core.lowrank import Role
+from armt_core.lowrank import LayerDelta, Role
 from armt_core.masks import attention_bias, positions, unseen_score
 from armt_core.memory import MemoryState
-from armt_core.reads import LayerReads
+from armt_core.reads import LayerReads, Read
 
 if TYPE_CHECKING:
     from armt_core.model import ArmtModel
 
 #: Tokens of the shortest stretch: a memory token then sees about a short sentence.
 _SHORTEST = 4
+
+
+@dataclass(frozen=True)
+class Apart:
+    """A segment on its way through the layers, and who sees whom in it.
+
+    text: (B, T, D). tokens: (B, M, D), the memory tokens. of_text and of_tokens: as in
+    `BackboneAdapter.layer_apart`.
+    """
+
+    text: Tensor
+    tokens: Tensor
+    of_text: Tensor
+    of_tokens: Tensor
+
+    def layer(
+        self, adapter: BackboneAdapter, index: int, read: Read, delta: LayerDelta | None
+    ) -> "Apart":
+        """After layer `index`, whose memory `read` adds to the memory tokens."""
+        text, tokens = adapter.layer_apart(
+            index, self.text, read(self.tokens), self.of_text, self.of_tokens, delta
+        )
+        return replace(self, text=text, tokens=tokens)
+
+    def finish(self, adapter: BackboneAdapter) -> Tensor:
+        """The text after the last layer, (B, T, D)."""
+        return adapter.finish(self.text)
+
+    @property
+    def moving(self) -> tuple[Tensor, ...]:
+        """What a layer changes."""
+        return self.text, self.tokens
+
+    @property
+    def fixed(self) -> tuple[Tensor, ...]:
+        """What all layers see alike."""
+        return self.of_text, self.of_tokens
+
+    def holding(self, moving: tuple[Tensor, ...], fixed: tuple[Tensor, ...]) -> "Apart":
+        """The same with other `moving` and `fixed`."""
+        return Apart(*moving, *fixed)
 
 
 def run_apart(
@@ -65,19 +108,25 @@ def through(
     """A segment with memory tokens beside it through all layers: hidden states of the text
     (B, T, D), and the memory tokens as they leave each layer, (L, B, M, D). Nothing is written."""
     adapter, delta = model.adapter, model.delta("memory")
-    T = input_ids.shape[1]
-    places = positions(mask, T)
-    text = adapter.place(adapter.tokens(input_ids), places)
-    of_text = attention_bias(mask, T, 0, None, False, False, text.dtype)
-    of_tokens = sees(mask, model.config.num_memory_tokens, text.dtype)
-    tokens = placed(model, mask)
-    reads = LayerReads(memory, model.associative.query, text.dtype)
+    segment = enter(model, input_ids, mask)
+    reads = LayerReads(memory, model.associative.query, segment.text.dtype)
     made: list[Tensor] = []
     for index in range(model.config.num_hidden_layers):
-        tokens = reads(index, tokens)
-        text, tokens = adapter.layer_apart(index, text, tokens, of_text, of_tokens, delta[index])
-        made.append(tokens)
-    return adapter.finish(text), torch.stack(made)
+        segment = segment.layer(adapter, index, partial(reads, index), delta[index])
+        made.append(segment.tokens)
+    return segment.finish(adapter), torch.stack(made)
+
+
+def enter(model: "ArmtModel", input_ids: Tensor, mask: Tensor) -> Apart:
+    """A segment as it goes into the first layer; input_ids and mask: (B, T)."""
+    adapter, T = model.adapter, input_ids.shape[1]
+    text = adapter.place(adapter.tokens(input_ids), positions(mask, T))
+    return Apart(
+        text,
+        placed(model, mask),
+        attention_bias(mask, T, 0, None, False, False, text.dtype),
+        sees(mask, model.config.num_memory_tokens, text.dtype),
+    )
 
 
 def placed(model: "ArmtModel", mask: Tensor) -> Tensor:

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from armt_core.config import System
+
 EPS = 1e-5
 
 
@@ -47,14 +49,17 @@ def write(
     w_value: Tensor,
     w_beta: Tensor,
     b_beta: Tensor,
+    system: System = "armt",
 ) -> tuple[Tensor, Tensor]:
     """The delta rule with gamma: (A, z) of every layer after one segment.
 
     memory_tokens: (L, B, M, D) as they leave each layer. associations: (L, B, K, D);
-    normalizer: (L, B, K). first: (B,) bool, true where nothing was written yet.
+    normalizer: (L, B, K). first: (B,) or (L, B) bool, true where nothing was written yet.
     w_key: (L, d_mem, D); w_value: (L, D, D); w_beta: (L, D); b_beta: (L,).
     All M tokens see the state from before the segment. Computed in the state's
     type (float32 or wider), whatever the type of the model.
+    system: "armt-without-gamma" takes gamma = 1; "armt-without-delta" vbar = 0 as well, which
+    leaves the write of linear attention: A += sum_i k_i outer beta_i v_i, z += sum_i k_i.
     """
     dtype = associations.dtype
     m = memory_tokens.to(dtype)
@@ -65,7 +70,9 @@ def write(
 
     weight = keys @ normalizer.unsqueeze(-1) + EPS  # (L, B, M, 1), d_i
     stored = (keys @ associations) / weight  # (L, B, M, D), vbar_i; of an empty A exactly 0
-    gamma = _gamma(keys, weight, first)  # (L, B, M, 1)
+    if system == "armt-without-delta":
+        stored = torch.zeros_like(stored)
+    gamma = _gamma(keys, weight, first, system)  # (L, B, M, 1)
 
     change = beta * (values - stored)  # (L, B, M, D)
     associations = torch.baddbmm(
@@ -75,11 +82,13 @@ def write(
     return associations, normalizer
 
 
-def _gamma(keys: Tensor, weight: Tensor, first: Tensor) -> Tensor:
+def _gamma(keys: Tensor, weight: Tensor, first: Tensor, system: System) -> Tensor:
     """How much of each key z does not hold yet, 0 to 1: (L, B, M, 1). weight: z . k + eps, so."""
+    if system != "armt":
+        return torch.ones_like(weight)
     squared = (keys * keys).sum(-1, keepdim=True)  # (L, B, M, 1)
     gamma = (1 - weight / (squared + EPS)).clamp(0, 1).detach()
-    return torch.where(first.view(-1, 1, 1), 1.0, gamma)
+    return torch.where(first[..., None, None], 1.0, gamma)
 
 
 class AssociativeMemory(nn.Module):
@@ -89,8 +98,9 @@ class AssociativeMemory(nn.Module):
     because no write is read before the next segment: all layers write at once.
     """
 
-    def __init__(self, layers: int, width: int, memory_dim: int) -> None:
+    def __init__(self, layers: int, width: int, memory_dim: int, system: System = "armt") -> None:
         super().__init__()
+        self.system = system
         self.query = nn.Parameter(torch.empty(layers, memory_dim, width))
         self.key = nn.Parameter(torch.empty(layers, memory_dim, width))
         self.value = nn.Parameter(torch.empty(layers, width, width))
@@ -111,21 +121,35 @@ class AssociativeMemory(nn.Module):
             beta = torch.einsum("lbmd,ld->lbm", m, self.beta_weight.to(m.dtype))
             beta = torch.sigmoid(beta + self.beta_bias.to(m.dtype).view(-1, 1, 1))
             weight = keys @ normalizer.unsqueeze(-1) + EPS
-            return beta, _gamma(keys, weight, first).squeeze(-1)
+            return beta, _gamma(keys, weight, first, self.system).squeeze(-1)
 
     def write(
-        self, memory_tokens: Tensor, associations: Tensor, normalizer: Tensor, first: Tensor
+        self,
+        memory_tokens: Tensor,
+        associations: Tensor,
+        normalizer: Tensor,
+        first: Tensor,
+        alive: Tensor | None = None,
+        layers: slice = slice(None),
     ) -> tuple[Tensor, Tensor]:
-        """`write` with these projections; shapes as there."""
+        """`write` with the projections of these layers (all of them by default); shapes as there.
+
+        alive: (B,) or (L, B) bool, false for a document that is over: it keeps what it has.
+        """
         # Autocast would do these products in 16 bits, which stop counting at 256.
         with torch.autocast(memory_tokens.device.type, enabled=False):
-            return write(
+            A, z = write(
                 memory_tokens,
                 associations,
                 normalizer,
                 first,
-                self.key,
-                self.value,
-                self.beta_weight,
-                self.beta_bias,
+                self.key[layers],
+                self.value[layers],
+                self.beta_weight[layers],
+                self.beta_bias[layers],
+                self.system,
             )
+        if alive is not None and not bool(alive.all()):
+            A = torch.where(alive[..., None, None], A, associations)
+            z = torch.where(alive[..., None], z, normalizer)
+        return A, z

@@ -7,6 +7,7 @@ from transformers import AutoConfig, PretrainedConfig
 from armt_core.lowrank import Role
 
 MemoryTokens = Literal["own", "inline", "apart"]
+System = Literal["armt", "armt-without-gamma", "armt-without-delta", "rmt", "prmt"]
 
 
 class ArmtConfig(PretrainedConfig):
@@ -25,6 +26,10 @@ class ArmtConfig(PretrainedConfig):
         "apart": as "own", each seeing a stretch of the text, and text is read as if there were
         no memory; what is asked of a memory reads it at every position
         (`armt_core.apart`; BERT-like backbones only).
+    system: what is handed from segment to segment, and how it is written (docs/memory.md).
+        "armt": an associative memory a layer. "armt-without-gamma": its z takes all of each key.
+        "armt-without-delta": plain sums, nothing is replaced. "rmt": memory tokens from the last
+        layer to the first. "prmt": memory tokens of each layer to the same layer.
     deltas: the rank of what each role changes of the backbone ("memory", "answer", "reader"); a
         role that is not named uses the backbone as it is. BERT-like backbones only.
     reads_spans: there is a head that finds the answer of a question in a passage.
@@ -43,6 +48,7 @@ class ArmtConfig(PretrainedConfig):
         memory_dim: int = 32,
         segment_tokens: int = 256,
         memory_tokens: MemoryTokens = "own",
+        system: System = "armt",
         deltas: dict[Role, int] | None = None,
         reads_spans: bool = False,
         answers_from_memory: bool = False,
@@ -64,6 +70,8 @@ class ArmtConfig(PretrainedConfig):
             raise ValueError(
                 f"memory_tokens must be one of {get_args(MemoryTokens)}, not {memory_tokens!r}."
             )
+        if system not in get_args(System):
+            raise ValueError(f"system must be one of {get_args(System)}, not {system!r}.")
         if unknown := sorted(set(deltas or {}) - set(get_args(Role))):
             raise ValueError(f"deltas are of roles among {get_args(Role)}, not {unknown}.")
         self.deltas = dict(deltas or {})
@@ -72,6 +80,7 @@ class ArmtConfig(PretrainedConfig):
         self.memory_dim = memory_dim
         self.segment_tokens = segment_tokens
         self.memory_tokens = memory_tokens
+        self.system = system
         self.reads_spans = reads_spans
         self.answers_from_memory = answers_from_memory
         # Generation asks the outer configuration for these.

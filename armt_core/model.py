@@ -63,11 +63,13 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
 
     def __init__(self, config: ArmtConfig) -> None:
         super().__init__(config)
+        if config.system in ("rmt", "prmt"):
+            raise ModelError(f"{config.system!r} is no ARMT; armt_core.systems makes every system.")
         kind = adapter_class(config.backbone.model_type)
         self.backbone = kind.build(config.backbone)
         self.memory_tokens = nn.Parameter(torch.empty(config.num_memory_tokens, config.hidden_size))
         self.associative = AssociativeMemory(
-            config.num_hidden_layers, config.hidden_size, config.memory_dim
+            config.num_hidden_layers, config.hidden_size, config.memory_dim, config.system
         )
         self.span = SpanHead(config.hidden_size) if config.reads_spans else None
         if (config.deltas or config.memory_tokens == "apart") and not kind.takes_deltas:
@@ -199,16 +201,12 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
         B, T = input_ids.shape
         past = cache.get_seq_length() if cache is not None else 0
         M = self.config.num_memory_tokens if write else 0
-        adapter = self.adapter
-        memory = self._check(adapter, B, T, M, past, memory)
+        memory = self.start_from(B, T, M, past, memory)
         mask = (
             torch.ones(B, past + T, dtype=torch.bool, device=input_ids.device)
             if attention_mask is None
             else attention_mask.bool()
         )
-        if prefix is None and adapter.causal:
-            prefix = torch.zeros(1, dtype=torch.int64, device=mask.device)
-
         if self.config.memory_tokens == "apart":
             hidden, made = run_apart(self, input_ids, mask, memory, write, prefix, role)
         else:
@@ -268,27 +266,17 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
 
         A document that is over (alive: (B,) bool) keeps the memory it has.
         """
-        A, z = self.associative.write(
-            tokens, memory.associations, memory.normalizer, memory.segments_read == 0
-        )
-        if not bool(alive.all()):
-            A = torch.where(alive.view(1, -1, 1, 1), A, memory.associations)
-            z = torch.where(alive.view(1, -1, 1), z, memory.normalizer)
+        first = memory.segments_read == 0
+        A, z = self.associative.write(tokens, memory.associations, memory.normalizer, first, alive)
         return MemoryState(A, z, memory.segments_read + alive.long())
 
-    def _check(
-        self,
-        adapter: BackboneAdapter,
-        B: int,
-        T: int,
-        M: int,
-        past: int,
-        memory: MemoryState | None,
+    def start_from(
+        self, B: int, T: int, M: int, past: int, memory: MemoryState | None
     ) -> MemoryState:
-        """The one check at the door of `run`; gives the memory to start from."""
+        """The one check at the door of every reading; gives the memory to start from."""
         if M and past:
             raise ModelError("A segment that is written to memory cannot continue a cache.")
-        longest = adapter.longest_segment()
+        longest = self.adapter.longest_segment()
         extra = M if self.config.memory_tokens == "inline" else 0
         if longest is not None and past + T + extra > longest:
             raise ModelError(

@@ -18,6 +18,7 @@ from armt_core.document_model import DocumentModel
 from armt_core.errors import ModelError
 from armt_core.model import ArmtModel
 from armt_core.packing import pack_linears
+from armt_core.systems import SystemModel
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ def open_model(
     return DocumentModel(model, tokenizer, fingerprint(folder, settings or {}))
 
 
-def faster_dtype(model: ArmtModel, runs: int = 5) -> torch.dtype:
+def faster_dtype(model: SystemModel, runs: int = 5) -> torch.dtype:
     """float32 or bfloat16: the one in which one full segment goes through faster.
 
     Tries both on this device; leaves the backbone as it was.
@@ -78,7 +79,7 @@ def faster_dtype(model: ArmtModel, runs: int = 5) -> torch.dtype:
     return chosen
 
 
-def _seconds(model: ArmtModel, ids: Tensor) -> float:
+def _seconds(model: SystemModel, ids: Tensor) -> float:
     start = time.perf_counter()
     model.run(ids)
     if ids.device.type == "cuda":
@@ -96,6 +97,8 @@ def fingerprint(folder: Path, settings: dict[str, Any]) -> str:
     }
     own = ("num_memory_tokens", "memory_dim", "segment_tokens", "memory_tokens", "deltas")
     described = {"backbone": backbone, "memory": {k: config.get(k) for k in own}, **settings}
+    if config.get("system", "armt") != "armt":  # older configurations do not name it
+        described["system"] = config["system"]
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
     files = sorted(
         p

@@ -3,11 +3,16 @@
 Axes: L layers, B documents, R rows of each, T positions, K key features, D width.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from armt_core.associative import read
 from armt_core.memory import MemoryState
+
+#: Hidden states (B, T, D) with what the memory of one layer adds.
+Read = Callable[[Tensor], Tensor]
 
 
 class LayerReads:

@@ -10,6 +10,8 @@ from armt_core.errors import RecollectError, UsageError
 
 #: What `evaluate` makes; named here too, so that --help needs no model code.
 TABLES = ("babilong", "spans", "recall", "retrieval")
+#: What `ArmtConfig.system` can be.
+SYSTEMS = ("armt", "armt-without-gamma", "armt-without-delta", "rmt", "prmt")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -86,6 +88,16 @@ def main(arguments: list[str] | None = None) -> int:
         "--answers-from-memory", action="store_true", help="its evaluation shows it"
     )
 
+    associative = commands.add_parser(
+        "associative", help="a system of the paper learns associative retrieval and is measured"
+    )
+    associative.add_argument("--system", choices=SYSTEMS, default="armt")
+    associative.add_argument("--task", choices=("remember", "rewrite"), default="remember")
+    associative.add_argument("--pairs", type=int, required=True, metavar="N", help="at the end")
+    associative.add_argument("--seed", type=int, default=0)
+    associative.add_argument("--steps", type=int, required=True, metavar="N", help="in all")
+    associative.add_argument("--output", type=Path, required=True, help="checkpoint and results")
+
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     # What makes a library (for word search, in an evaluation) says much about itself.
@@ -137,6 +149,18 @@ def main(arguments: list[str] | None = None) -> int:
             text = json.dumps({**stamp(), **tables}, indent=2)
             options.output.write_text(text + "\n", encoding="utf-8")
             print(markdown(tables))
+        elif options.command == "associative":
+            from training.associative import learn_associative
+
+            found = learn_associative(
+                options.system,
+                options.task,
+                options.pairs,
+                options.seed,
+                options.steps,
+                options.output,
+            )
+            print(json.dumps(found, indent=2))
         elif options.command == "average":
             from training.combine import average as average_of
 

@@ -191,6 +191,8 @@ def ask_traced(
 
 def _projections(model: ArmtModel) -> list[Projections]:
     memory = model.associative
+    if memory.system != "armt":
+        raise ModelError(f'Traces are kept of the system "armt" alone, not of {memory.system!r}.')
     # `unbind`, because the gradient of each `weight[index]` would be as large as all of it.
     stacked = (memory.query, memory.key, memory.value, memory.beta_weight, memory.beta_bias)
     return [Projections(*of) for of in zip(*(w.unbind() for w in stacked), strict=True)]

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from accelerate import Accelerator
@@ -16,8 +16,8 @@ from torch.nn.attention import sdpa_kernel
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from armt_core.model import ArmtModel
 from armt_core.opening import faster_dtype
+from armt_core.systems import SystemModel
 from training import checkpoints
 from training.attention import with_gradients
 from training.objectives.base import Learned, Objective
@@ -28,29 +28,30 @@ log = logging.getLogger(__name__)
 #: What the backbone was trained without, and so learns faster.
 _FRESH = ("memory_tokens", "associative.", "span.", "cls.predictions.", "deltas.")
 
+System = TypeVar("System", bound=SystemModel)
 Objectives = Callable[[Stage], Mapping[str, Objective]]
 
 
 class _Losses(nn.Module):
     """All objectives as one module, whose `forward` is what `accelerate` may wrap."""
 
-    def __init__(self, model: ArmtModel) -> None:
+    def __init__(self, model: SystemModel) -> None:
         super().__init__()
-        self.model = model
+        self.model: Any = model  # an objective says which systems it is for
 
     def forward(self, objective: Objective, draw: random.Random, empty: bool) -> Learned:
         return objective.learn(self.model, draw, empty)
 
 
 def train(
-    model: ArmtModel,
+    model: System,
     recipe: Recipe,
     objectives: Objectives,
     folder: Path,
     checkpoint_minutes: float = 5.0,
     stop_after: int | None = None,
     precision: str | None = None,
-) -> ArmtModel:
+) -> System:
     """Trains `model` in place by `recipe`; goes on where the checkpoint in `folder` stands.
 
     objectives: those of a stage, by name, made when the stage begins. stop_after: at most so
@@ -109,18 +110,18 @@ def train(
     return model.eval()
 
 
-def _precision(model: ArmtModel) -> str:
+def _precision(model: SystemModel) -> str:
     """ "bf16" where products in bfloat16 are faster on this device, else "no"."""
     return "bf16" if faster_dtype(model) == torch.bfloat16 else "no"
 
 
-def _set_dropout(model: ArmtModel, share: float) -> None:
+def _set_dropout(model: nn.Module, share: float) -> None:
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = share
 
 
-def _freeze(model: ArmtModel, trained: Sequence[str]) -> None:
+def _freeze(model: nn.Module, trained: Sequence[str]) -> None:
     """Only weights whose names begin with one of these are trained; none given: all. Raises
     RecipeError for a beginning that no weight has."""
     names = [name for name, _ in model.named_parameters()]
@@ -131,7 +132,7 @@ def _freeze(model: ArmtModel, trained: Sequence[str]) -> None:
         weight.requires_grad_(not trained or name.startswith(tuple(trained)))
 
 
-def _optimizer(model: ArmtModel, recipe: Recipe) -> torch.optim.Optimizer:
+def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """AdamW with two rates; biases and norms are not decayed."""
     groups: dict[tuple[float, float], list[Tensor]] = {}
     for name, weight in model.named_parameters():

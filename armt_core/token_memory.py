@@ -1,0 +1,97 @@
+"""The memory of systems that hand memory tokens on, as a value: state in, state out.
+
+Axes: H places where tokens are handed over (RMT 1, PRMT one a layer), B documents, M memory
+tokens, D width.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from armt_core.config import ArmtConfig
+from armt_core.errors import MemoryMismatch
+
+
+@dataclass(frozen=True)
+class TokenMemory:
+    """What has been read, for B documents side by side.
+
+    tokens: (H, B, M, D), as the segment before left them; nothing reads those of a document
+        that has read no segment.
+    segments_read: (B,) int64.
+    """
+
+    tokens: Tensor
+    segments_read: Tensor
+
+    def __post_init__(self) -> None:
+        if self.tokens.ndim != 4 or self.segments_read.shape != self.tokens.shape[1:2]:
+            raise MemoryMismatch(
+                f"tokens must be (H, B, M, D) and segments_read (B,), got "
+                f"{tuple(self.tokens.shape)} and {tuple(self.segments_read.shape)}."
+            )
+
+    @staticmethod
+    def empty(
+        config: ArmtConfig,
+        batch: int = 1,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> "TokenMemory":
+        """A memory of `batch` documents of which nothing was read."""
+        H, M, D = _sizes(config)
+        return TokenMemory(
+            torch.zeros(H, batch, M, D, device=device, dtype=dtype),
+            torch.zeros(batch, device=device, dtype=torch.int64),
+        )
+
+    @staticmethod
+    def stack(states: Sequence["TokenMemory"]) -> "TokenMemory":
+        """Several memories side by side, in order; they are never mixed."""
+        if not states:
+            raise MemoryMismatch("stack needs at least one memory.")
+        return TokenMemory(
+            torch.cat([s.tokens for s in states], dim=1),
+            torch.cat([s.segments_read for s in states]),
+        )
+
+    @property
+    def batch(self) -> int:
+        """B, the number of documents."""
+        return self.tokens.shape[1]
+
+    def take(self, documents: Sequence[int]) -> "TokenMemory":
+        """The memories of these documents of the batch, in this order; one may come again."""
+        index = torch.tensor(list(documents), device=self.segments_read.device)
+        return TokenMemory(
+            self.tokens.index_select(1, index), self.segments_read.index_select(0, index)
+        )
+
+    def select(self, index: int) -> "TokenMemory":
+        """The memory of one document of the batch, itself a batch of one."""
+        return self.take([index % self.batch])
+
+    def detach(self) -> "TokenMemory":
+        """The same numbers outside the graph: the cut of truncated back-propagation."""
+        return replace(self, tokens=self.tokens.detach())
+
+    def to(self, device: torch.device | str) -> "TokenMemory":
+        """The same memory on another device."""
+        return TokenMemory(self.tokens.to(device), self.segments_read.to(device))
+
+    def check(self, config: ArmtConfig) -> None:
+        """Raises MemoryMismatch when this memory does not fit a model of `config`."""
+        H, _, M, D = self.tokens.shape
+        if _sizes(config) != (H, M, D):
+            raise MemoryMismatch(
+                f"The memory has (places, memory tokens, width) = {(H, M, D)}, the model has "
+                f"{_sizes(config)}. Read the document again with this model."
+            )
+
+
+def _sizes(config: ArmtConfig) -> tuple[int, int, int]:
+    """H, M and D of a model."""
+    places = config.num_hidden_layers if config.system == "prmt" else 1
+    return places, config.num_memory_tokens, config.hidden_size

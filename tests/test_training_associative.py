@@ -1,0 +1,166 @@
+"""Associative retrieval: what is drawn, what counts as right, and learning it with every system."""
+
+import json
+import random
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import torch
+from torch.nn import functional
+
+from armt_core.config import System
+from training import __main__ as command_line
+from training import associative
+from training.checkpoints import CheckpointError
+from training.objectives.associative import (
+    ASKED,
+    IS,
+    KEY,
+    VOCABULARY,
+    Drawn,
+    answer,
+    draw_documents,
+    matches,
+)
+
+SYSTEMS = get_args(System)
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch):
+    monkeypatch.setattr(associative, "BATCH", 8)
+
+
+def told(drawn: Drawn, document: int) -> list[tuple[tuple[int, ...], int]]:
+    """Keys and values of a document, in order."""
+    rows = drawn.pairs[document].tolist()
+    assert all(row[KEY] == IS for row in rows)
+    return [(tuple(row[:KEY]), row[KEY + 1]) for row in rows]
+
+
+def test_to_remember_are_pairs_of_different_keys_and_one_is_asked_for():
+    drawn = draw_documents(random.Random(1), "remember", 20, 30)
+    for document in range(30):
+        pairs = dict(told(drawn, document))
+        question = drawn.questions[document].tolist()
+        assert len(pairs) == 20 and question[KEY] == ASKED
+        assert pairs[tuple(question[:KEY])] == question[KEY + 1] == drawn.values[document].item()
+    assert int(drawn.pairs.max()) < VOCABULARY
+
+
+def test_rewritten_keys_come_again_and_the_last_value_counts():
+    drawn = draw_documents(random.Random(1), "rewrite", 20, 50)
+    rewritten = 0
+    for document in range(50):
+        pairs = told(drawn, document)
+        assert len(pairs) == 20 and len({key for key, _ in pairs}) == 10
+        question = drawn.questions[document].tolist()
+        values = [value for key, value in pairs if key == tuple(question[:KEY])]
+        assert values[-1] == question[KEY + 1]
+        rewritten += values[0] != values[-1]
+    assert rewritten > 10
+
+
+def test_a_document_is_drawn_from_its_seed_alone():
+    one, other = (draw_documents(random.Random("3/7"), "rewrite", 5, 4) for _ in range(2))
+    assert torch.equal(one.pairs, other.pairs) and torch.equal(one.questions, other.questions)
+
+
+def test_a_match_is_a_value_of_which_every_symbol_is_the_most_likely_one():
+    drawn = draw_documents(random.Random(1), "remember", 2, 3)
+    logits = functional.one_hot(drawn.values, VOCABULARY).float()
+    logits[1] = logits[1].roll(1, dims=-1)
+    assert matches(logits, drawn).tolist() == [True, False, True]
+
+
+def test_exact_match_is_the_share_of_all_documents(monkeypatch):
+    def every_other(model: object, drawn: Drawn) -> torch.Tensor:
+        logits = functional.one_hot(drawn.values, VOCABULARY).float()
+        logits[1::2] *= -1
+        return logits
+
+    monkeypatch.setattr(associative, "answer", every_other)
+    model = associative.new_system(associative._config("armt"))
+    # Batches of 8, 8 and 3: 4, 4 and 2 are right.
+    found = associative.exact_match(model, "remember", 2, 19, random.Random(0))
+    assert found == 10 / 19
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_short_training_of_each_system_lowers_the_loss(system: System, tmp_path: Path):
+    torch.manual_seed(0)
+    before = associative.new_system(associative._config(system)).eval()
+    after = associative.train_associative(system, "remember", 2, 0, 16, tmp_path)
+    drawn = draw_documents(random.Random("apart"), "remember", 2, 64)
+    losses = [
+        functional.cross_entropy(answer(model, drawn)[:, 0], drawn.values[:, 0]).item()
+        for model in (before, after)
+    ]
+    assert losses[1] < losses[0] - 0.03
+
+
+def test_a_training_in_pieces_ends_where_one_in_one_go_does(tmp_path: Path):
+    arguments = ("armt", "rewrite", 2, 5, 5)
+    whole = associative.train_associative(*arguments, tmp_path / "whole")
+    associative.train_associative(*arguments, tmp_path / "pieces", stop_after=2)
+    pieces = associative.train_associative(*arguments, tmp_path / "pieces")
+    for name, weight in whole.state_dict().items():
+        assert torch.equal(weight, pieces.state_dict()[name]), name
+
+
+def test_another_system_does_not_go_on_with_a_checkpoint(tmp_path: Path):
+    associative.train_associative("armt", "remember", 1, 0, 2, tmp_path, stop_after=1)
+    with pytest.raises(CheckpointError, match="of another recipe"):
+        associative.train_associative("armt-without-gamma", "remember", 1, 0, 2, tmp_path)
+
+
+def test_the_curriculum_ends_with_the_pairs_that_were_asked_for():
+    recipe = associative._recipe("rmt", "remember", 20, 0, 100)
+    stages = [(s.settings["associative"]["pairs"], s.steps) for s in recipe.stages]
+    assert [pairs for pairs, _ in stages] == [1, 2, 3, 5, 10, 20]
+    assert recipe.steps == 100 and {steps for _, steps in stages} == {16, 17}
+    last = associative._recipe("rmt", "remember", 7, 0, 100).stages[-1]
+    assert last.settings["associative"]["pairs"] == 7
+
+
+def test_results_are_written_with_the_setting_they_are_of(tmp_path: Path):
+    found = associative.learn_associative(
+        "prmt", "remember", 2, 0, 2, tmp_path, measured=(3,), documents=10
+    )
+    written = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    assert {k: written[k] for k in found} == found and {"machine", "commit"} <= set(written)
+    assert (found["system"], found["task"], found["seed"], found["steps"]) == (
+        "prmt",
+        "remember",
+        0,
+        2,
+    )
+    assert list(found["exact_match"]) == ["2", "3"]
+    assert all(0 <= share <= 1 for share in found["exact_match"].values())
+
+
+def test_the_command_gives_what_it_is_told_to_the_training(monkeypatch, tmp_path, capsys):
+    given: list[tuple] = []
+    monkeypatch.setattr(
+        associative, "learn_associative", lambda *a: given.append(a) or {"exact_match": {"5": 1.0}}
+    )
+    line = (
+        f"associative --system rmt --task rewrite --pairs 5 --seed 3 --steps 9 --output {tmp_path}"
+    )
+    assert command_line.main(line.split()) == 0
+    assert given == [("rmt", "rewrite", 5, 3, 9, tmp_path)]
+    assert json.loads(capsys.readouterr().out) == {"exact_match": {"5": 1.0}}
+    assert command_line.SYSTEMS == SYSTEMS
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("--pairs 0 --steps 5", "from 1 to 4096"),
+        ("--pairs 5 --steps 3", "at least 4, one for each"),
+    ],
+)
+def test_numbers_that_make_no_training_are_wrong_usage(wrong: str, said: str, tmp_path, capsys):
+    assert command_line.main(f"associative {wrong} --output {tmp_path}".split()) == 2
+    assert said in capsys.readouterr().err
