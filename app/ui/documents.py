@@ -84,5 +84,6 @@ def extent_html(document: Document, extent: Extent) -> str:
         parts.append(count(extent.messages, "answer that quotes it", "answers that quote it"))
     return (
         f'<p class="extent">Deletion removes “{escape(document.title)}” for good: '
-        f"{', '.join(parts)}; {document.bytes_kept / 1e6:.1f} MB. The file that was dropped stays where it is.</p>"
+        f"{', '.join(parts)}; {document.bytes_kept / 1e6:.1f} MB. "
+        "The file that was dropped stays where it is.</p>"
     )
