@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from app.memories import Memories
 from app.nearest import Nearest
-from app.results import FoundPassage, Memory
+from app.results import Memory
 from armt_core.document_model import DocumentModel
 from armt_core.errors import EmptyLibrary, LibraryError, UsageError
 from armt_core.memory import MemoryState
@@ -277,18 +277,3 @@ def fuse(
         number: share * words.get(number, 0.0) / top + (1 - share) * cosines.get(number, 0.0)
         for number in {*words, *nearest}
     }
-
-
-def found_passage(passage: Passage, score: float) -> FoundPassage:
-    """The record of the `search` command."""
-    return FoundPassage(
-        passage.id,
-        passage.document_id,
-        passage.title,
-        passage.page,
-        passage.page_label,
-        passage.start,
-        passage.end,
-        passage.text,
-        score,
-    )

@@ -25,7 +25,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import insert
 
 from app.answering import Answerer
 from app.as_json import document_json
@@ -127,7 +126,7 @@ def build(library: Library, model: DocumentModel, documents: int, passages: int)
     _, memory = model.read("The memory of a document.", model.model.empty_memory())
     memories = (snapshot_bytes(memory, model.fingerprint), b"small")
     for first in range(0, documents, _COMMIT_DOCUMENTS):
-        rows: dict[type, list[dict[str, Any]]] = {
+        rows: dict[Any, list[dict[str, Any]]] = {
             t: [] for t in (DocumentRow, VersionRow, AliasRow, PageRow, PassageRow, SnapshotRow)
         }
         for number in range(first, min(documents, first + _COMMIT_DOCUMENTS)):
@@ -144,7 +143,7 @@ def build(library: Library, model: DocumentModel, documents: int, passages: int)
             _put_original(library, number + 1, texts)
         with library._writing() as session:
             for table, values in rows.items():
-                session.execute(insert(table), values)
+                session.execute(table.__table__.insert(), values)
         if first % 1000 == 0:
             print(f"{first:,} of {documents:,} documents made", file=sys.stderr)
 
@@ -176,7 +175,7 @@ def _put_original(library: Library, number: int, texts: list[str]) -> None:
 
 
 def _add(
-    rows: dict[type, list[dict[str, Any]]],
+    rows: dict[Any, list[dict[str, Any]]],
     number: int,
     texts: list[str],
     vectors: NDArray[np.float16],

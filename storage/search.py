@@ -11,6 +11,9 @@ from storage.store import Store
 MOST_WORDS = 100
 """Distinct words of a query that are searched; a longer one is cut there."""
 
+#: Times as many of the best are looked at again where too few count.
+_LOOK_AGAIN = 16
+
 STOP_WORDS = frozenset(
     """
     a about after all also am an and any are as at be because been before being between both
@@ -36,19 +39,23 @@ JOIN version ON version.id = passage.version_id
 ORDER BY best.score DESC, best.number
 """
 
-# Of a few documents the other way round: their passages are known before any is scored. The plus
-# keeps SQLite from searching the index once for each of them.
+# Of few passages the other way round: they are known before any is scored. The plus keeps SQLite
+# from searching the index once for each of them.
 _SEARCH_SOME = """
 SELECT rowid, -bm25(passage_words) AS score
 FROM passage_words
-WHERE passage_words MATCH :words AND +rowid IN (
-  SELECT passage.id FROM version JOIN passage ON passage.version_id = version.id
-  WHERE version.is_current
-    AND version.document_id IN (SELECT value FROM json_each(:documents))
-    AND (:upto_page IS NULL OR passage.page <= :upto_page)
-)
+WHERE passage_words MATCH :words AND +rowid IN ({passages})
 ORDER BY score DESC, rowid
 LIMIT :most
+"""
+_OF_DOCUMENTS = """
+SELECT passage.id FROM version JOIN passage ON passage.version_id = version.id
+WHERE version.is_current AND version.document_id IN (SELECT value FROM json_each(:documents))
+  AND (:upto_page IS NULL OR passage.page <= :upto_page)
+"""
+_OF_PAGES = """
+SELECT passage.id FROM passage JOIN version ON version.id = passage.version_id
+WHERE version.is_current AND (:upto_page IS NULL OR passage.page <= :upto_page)
 """
 
 
@@ -73,17 +80,20 @@ class Search(Store):
             return []
         wanted = {"words": " OR ".join(f'"{word}"' for word in words), "upto_page": upto_page}
         with self._reading() as session:
+            passages = _OF_DOCUMENTS
             if document_ids is not None:
-                wanted |= {"documents": json.dumps(list(document_ids)), "most": limit}
-                found = session.execute(text(_SEARCH_SOME), wanted)
-                return [(row[0], row[1]) for row in found]
-            most = limit
-            while True:
-                rows = session.execute(text(_SEARCH_ALL), {**wanted, "most": most}).all()
-                counting = [(number, score) for number, score, counts in rows if counts]
-                if len(counting) >= limit or len(rows) < most:
-                    return counting[:limit]
-                most *= 32  # too many lay on later pages, or in versions that do not serve
+                wanted["documents"] = json.dumps(list(document_ids))
+            else:
+                for most in (limit, _LOOK_AGAIN * limit):
+                    rows = session.execute(text(_SEARCH_ALL), {**wanted, "most": most}).all()
+                    counting = [(number, score) for number, score, counts in rows if counts]
+                    if len(counting) >= limit or len(rows) < most:
+                        return counting[:limit]
+                # Too many lie on later pages, or in versions that do not serve.
+                passages = _OF_PAGES
+            some = text(_SEARCH_SOME.format(passages=passages))
+            found = session.execute(some, {**wanted, "most": limit})
+            return [(row[0], row[1]) for row in found]
 
     def passages_with(self, words: Collection[str]) -> dict[str, int]:
         """How many passages of the library hold each word, compared as in `search_words`."""

@@ -1,5 +1,6 @@
 """The second view: drop files, see what became of them, delete."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,8 @@ class LibraryView:
         password: str,
         progress: Any = gr.Progress(),  # noqa: B008
     ) -> Iterator[tuple[Any, ...]]:
-        """Reads dropped files; the reports so far after each."""
+        """Reads dropped files; the reports so far after each. The copies that the browser's
+        upload has left are removed, whatever becomes of them."""
 
         def show(path: Path, done: int, total: int) -> None:
             progress((done, total), desc=path.name, unit="segments")
@@ -70,9 +72,11 @@ class LibraryView:
         try:
             for report in self.service.add(dropped, show, [password] if password else ()):
                 done.append(report)
-                yield documents.reports_html(done), self._listed(), paths
+                yield documents.reports_html(done), self._listed(), gr.skip()
         except RecollectError as failure:
             error = render.error_html(str(failure))
+        finally:
+            _remove_uploads(dropped)
         yield documents.reports_html(done) + error, self._listed(), None
 
     def _listed(self) -> str:
@@ -94,6 +98,15 @@ class LibraryView:
         try:
             if document_id is not None:
                 self.service.library.delete(document_id)
+                told += documents.backups_html(self.service.library.backups_with(document_id))
         except RecollectError as error:
             told = render.error_html(str(error))
         return told, gr.Button(interactive=False)
+
+
+def _remove_uploads(paths: Sequence[Path]) -> None:
+    """Each lies in a folder of its own; another visitor may have dropped the same file."""
+    for path in paths:
+        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.parent.rmdir()
