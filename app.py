@@ -3,7 +3,9 @@
 import argparse
 import logging
 import os
+import signal
 import sys
+import tempfile
 from pathlib import Path
 
 
@@ -32,6 +34,14 @@ def main(arguments: list[str] | None = None) -> int:
     # Before torch is: threads that wait by spinning take the cores from each other as soon as
     # another program is busy; a question then took 8 s instead of 0.1 s.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # What visitors upload, also what was cut off on the way, goes with the server.
+    with tempfile.TemporaryDirectory(prefix="recollect-") as uploads:
+        os.environ.setdefault("GRADIO_TEMP_DIR", uploads)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: tidied up
+        return _serve(options)
+
+
+def _serve(options: argparse.Namespace) -> int:
     from app.answering import Answerer
     from app.service import Service
     from app.ui.doors import door
@@ -51,6 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (RecollectError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
+    except KeyboardInterrupt:
+        pass  # before it served; Gradio ends its own waiting
     return 0
 
 

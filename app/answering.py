@@ -12,7 +12,7 @@ from typing import get_args
 from app.evidence import Evidence, gather
 from app.memories import Memories
 from app.results import Answer, Citation, FoundPassage, Memory, MemoryAnswer, Part
-from app.searching import Method, Scope, Scored, Searcher, found_passage
+from app.searching import Method, Scope, Scored, Searcher
 from app.support import Calibrations, QuestionWords, load_calibration
 from armt_core.document_model import DocumentModel
 from armt_core.errors import DamagedSnapshot, UsageError
@@ -106,7 +106,7 @@ class Answerer:
         with self._lock:
             scopes = self._searcher.scopes(question, documents, as_of_page, memory)
             found = self._searcher.search(question, scopes, k, method, self._plain)
-        return [found_passage(passage, scored.score) for passage, scored in found]
+        return [FoundPassage.of(passage, scored.score) for passage, scored in found]
 
     def ask(
         self,

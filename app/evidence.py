@@ -44,7 +44,8 @@ def gather(
 ) -> list[Evidence]:
     """Every sentence of the found passages. reads: the model's reader looks for answers too."""
     memories = {scope.document.id: scope.memory for scope in scopes}
-    queries = {name: model.vector(question, memory) for name, memory in memories.items()}
+    asked = model.question_vectors(question, list(memories.values()))
+    queries = dict(zip(memories, asked, strict=True))
     read = _read(question, memories, [p for p, _ in found], model) if reads else {}
     evidence = []
     for passage, scored in found:

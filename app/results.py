@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from storage.records import Passage
+
 Memory = Literal["final", "empty"]
 Source = Literal["passage", "memory", "none"]
 
@@ -27,6 +29,21 @@ class FoundPassage:
     end: int
     text: str
     score: float
+
+    @classmethod
+    def of(cls, passage: Passage, score: float) -> "FoundPassage":
+        """A stored passage with its score."""
+        return cls(
+            passage.id,
+            passage.document_id,
+            passage.title,
+            passage.page,
+            passage.page_label,
+            passage.start,
+            passage.end,
+            passage.text,
+            score,
+        )
 
 
 @dataclass(frozen=True)

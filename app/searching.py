@@ -11,14 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.memories import Memories
-from app.results import FoundPassage, Memory
+from app.nearest import Nearest
+from app.results import Memory
 from armt_core.document_model import DocumentModel
 from armt_core.errors import EmptyLibrary, LibraryError, UsageError
 from armt_core.memory import MemoryState
 from ingest.reports import MOST_UNKNOWN
 from storage.library import Library
 from storage.passages import Kind
-from storage.records import Document, Passage
+from storage.records import Askable, Document, Passage
 from storage.search import words_of
 
 Method = Literal["hybrid", "words", "vectors"]
@@ -61,6 +62,7 @@ class Searcher:
         self.library, self._model = library, model
         self._sentences = sentences and not model.vectors_read_memory
         self.memories = Memories(library, model)
+        self._nearest = Nearest(library)
 
     def scopes(
         self,
@@ -100,7 +102,7 @@ class Searcher:
             if len(chosen) > DOCUMENTS:
                 raise UsageError(f"At most {DOCUMENTS} documents at a time, not {len(chosen)}.")
             return [self._scope(d, as_of_page, memory) for d in chosen]
-        ready = [d for d in self.library.documents() if d.state == "ready"]
+        ready = self.library.askable()
         if not ready:
             raise EmptyLibrary(
                 "The library has no document to ask. Add some with: python -m ingest PATH"
@@ -115,10 +117,12 @@ class Searcher:
                 )
             # A shorter document is asked as a whole.
             as_of_page = min(as_of_page, max(d.pages for d in ready) - 1)
-        return [
-            self._scope(d, None if as_of_page is None else min(as_of_page, d.pages - 1), memory)
-            for d in self._promising(question, ready, as_of_page, memory)
-        ]
+        scopes = []
+        for promising in self._promising(question, ready, as_of_page, memory):
+            document = self.library.document(promising.id)
+            upto = None if as_of_page is None else min(as_of_page, document.pages - 1)
+            scopes.append(self._scope(document, upto, memory))
+        return scopes
 
     def search(
         self,
@@ -160,28 +164,29 @@ class Searcher:
             empty = self._model.model.empty_memory()
             scopes = [replace(scope, memory=empty) for scope in scopes]
             for scope in scopes:
-                self._fill_plain(scope.document)
+                self._fill_plain(scope.document.id)
         words = self._words(question, scopes)
         return words, self._cosines(question, scopes, words)
 
     def _scope(self, document: Document, as_of_page: int | None, memory: Memory) -> Scope:
         state = self.memories.of(document, memory, as_of_page)
         if memory == "empty":
-            self._fill_plain(document)
+            self._fill_plain(document.id)
         return Scope(document, state, as_of_page)
 
-    def _fill_plain(self, document: Document) -> None:
-        """Computes the vectors of the passages alone where they are missing, and keeps them."""
+    def _fill_plain(self, document_id: str) -> None:
+        """Computes the vectors of a document's passages alone where they are missing, and keeps
+        them."""
         if not self._model.vectors_read_memory:
             return  # those that reading has left are the same
-        missing = self.library.missing_plain(document.id)
+        missing = self.library.missing_plain(document_id)
         if missing:
             empty = self._model.model.empty_memory()
             # `read`, not `vector`: the memory tokens are there in both readings, so that a
             # memory that changes nothing gives the same bits.
             vectors = np.stack([self._model.read(p.text, empty)[0].vectors[0] for p in missing])
             self.library.set_plain_vectors(
-                document.id, [p.id for p in missing], vectors.astype(np.float16)
+                document_id, [p.id for p in missing], vectors.astype(np.float16)
             )
 
     def _kind(self, emptied: bool) -> Kind:
@@ -189,8 +194,8 @@ class Searcher:
         return "plain" if emptied and self._model.vectors_read_memory else "memory"
 
     def _promising(
-        self, question: str, ready: list[Document], upto_page: int | None, memory: Memory
-    ) -> list[Document]:
+        self, question: str, ready: list[Askable], upto_page: int | None, memory: Memory
+    ) -> list[Askable]:
         """The at most 8 documents with the best passages, by words and by vectors.
 
         With an emptied memory by the vectors of the passages alone; else by those that
@@ -198,26 +203,28 @@ class Searcher:
         """
         if len(ready) <= DOCUMENTS:
             return ready
-        plain = self._model.vector(question)
         best: dict[str, float] = {}
-        ids = [d.id for d in ready]
-        found = self.library.search_words(question, POOL, ids, upto_page)
+        found = self.library.search_words(question, POOL, upto_page=upto_page)
         if found:
             top = found[0][1]
             passages = self.library.passages_by_id([number for number, _ in found])
             for passage, (_, score) in zip(passages, found, strict=True):
                 key = passage.document_id
                 best[key] = max(best.get(key, 0.0), WORDS_SHARE * score / top)
-        for document in ready:
-            if document.unknown_ratio > MOST_UNKNOWN:
-                continue
-            if memory == "empty":
-                self._fill_plain(document)
-            kind = self._kind(memory == "empty")
-            _, vectors = self.library.vectors(document.id, kind, upto_page)
-            if len(vectors):
-                cosine = float((vectors.astype(np.float32) @ plain).max())
-                best[document.id] = best.get(document.id, 0.0) + (1 - WORDS_SHARE) * cosine
+        readable = [d for d in ready if d.unknown_ratio <= MOST_UNKNOWN and not d.memory_alone]
+        if memory == "empty":
+            for document in readable:
+                self._fill_plain(document.id)
+        cosines = self._nearest.best(
+            self._model.vector(question),
+            [d.version_id for d in readable],
+            self._kind(memory == "empty"),
+            upto_page,
+        )
+        for document in readable:
+            if document.version_id in cosines:
+                share = (1 - WORDS_SHARE) * cosines[document.version_id]
+                best[document.id] = best.get(document.id, 0.0) + share
         return sorted(ready, key=lambda d: (d.memory_alone, -best.get(d.id, 0.0)))[:DOCUMENTS]
 
     def _words(self, question: str, scopes: Sequence[Scope]) -> dict[int, float]:
@@ -233,14 +240,14 @@ class Searcher:
         """The cosine of every passage, and in that of the nearest and of those that have the
         question's words the share of their best sentence."""
         found: dict[int, float] = {}
-        for scope in scopes:
+        queries = self._model.question_vectors(question, [scope.memory for scope in scopes])
+        for scope, query in zip(scopes, queries, strict=True):
             if scope.document.unknown_ratio > MOST_UNKNOWN:
                 continue  # its vectors are those of unknown tokens; words still find it
             kind = self._kind(int(scope.memory.segments_read[0]) == 0)
             ids, vectors = self.library.vectors(scope.document.id, kind, scope.upto_page)
             if not len(ids):
                 continue
-            query = self._model.vector(question, scope.memory)
             cosines = dict(zip(ids.tolist(), _products(vectors, query), strict=True))
             if self._sentences:
                 near = sorted(cosines, key=lambda number: -cosines[number])[:POOL]
@@ -270,18 +277,3 @@ def fuse(
         number: share * words.get(number, 0.0) / top + (1 - share) * cosines.get(number, 0.0)
         for number in {*words, *nearest}
     }
-
-
-def found_passage(passage: Passage, score: float) -> FoundPassage:
-    """The record of the `search` command."""
-    return FoundPassage(
-        passage.id,
-        passage.document_id,
-        passage.title,
-        passage.page,
-        passage.page_label,
-        passage.start,
-        passage.end,
-        passage.text,
-        score,
-    )

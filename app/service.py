@@ -44,10 +44,6 @@ class Service:
         """Everything in the library, by title."""
         return self.library.documents()
 
-    def ready(self) -> list[Document]:
-        """The documents that can be asked."""
-        return [d for d in self.documents() if d.state == "ready" and d.segments_read]
-
     def add(
         self,
         files: Sequence[Path],
@@ -133,7 +129,7 @@ class Service:
 
     def titles(self) -> dict[str, str]:
         """The titles of all documents, by id."""
-        return {document.id: document.title for document in self.documents()}
+        return self.library.titles()
 
     def page(self, citation: Citation) -> Page:
         """The cited page as stored."""

@@ -154,6 +154,12 @@ class DocumentModel:
         hidden, _ = self.model.run(ids, mask, memory)
         return mean_pool(hidden, mask)[0].cpu().numpy()
 
+    def question_vectors(self, question: str, memories: Sequence[MemoryState]) -> list[np.ndarray]:
+        """`vector` with each memory; computed once where it does not depend on them."""
+        if self.vectors_read_memory:
+            return [self.vector(question, memory) for memory in memories]
+        return [self.vector(question)] * len(memories)
+
     @torch.inference_mode()
     def vectors(self, texts: Sequence[str], memory: MemoryState) -> np.ndarray:
         """The vectors (n, D) float32 of n texts in one padded batch, each read with `memory`.

@@ -19,6 +19,7 @@ from armt_core.errors import ModelError
 from armt_core.model import ArmtModel
 from armt_core.packing import pack_linears
 from armt_core.systems import SystemModel
+from armt_core.tokenizing import OneAtATime
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ def open_model(
             # Of sixteen rows: a product takes a fifth of the time that it does in bfloat16.
             model.deltas["memory"].float()
     pack_linears(model.adapter.layers)
-    return DocumentModel(model, tokenizer, fingerprint(folder, settings or {}))
+    return DocumentModel(model, OneAtATime(tokenizer), fingerprint(folder, settings or {}))
 
 
 def faster_dtype(model: SystemModel, runs: int = 5) -> torch.dtype:

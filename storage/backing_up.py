@@ -1,6 +1,7 @@
 """A consistent copy of a library, originals included, while others go on using it."""
 
 import contextlib
+import json
 import logging
 import shutil
 import sqlite3
@@ -50,6 +51,7 @@ class BackingUp(Store):
             copied, problems = self._copy_originals(hashes, originals_folder(part / FILE_NAME))
             size = sum(file.stat().st_size for file in part.rglob("*") if file.is_file())
             part.rename(folder)
+            self._note(folder)
         except BaseException as error:
             shutil.rmtree(part, ignore_errors=True)
             if isinstance(error, OSError):
@@ -59,6 +61,27 @@ class BackingUp(Store):
                 ) from error
             raise
         return Backup(folder, documents, copied, size, tuple(problems))
+
+    def backups_with(self, document_id: str) -> list[Path]:
+        """The backups of this library that still hold a document, or cannot be read to see.
+
+        Known are those that lie where `backup` wrote them.
+        """
+        if not self._notes.exists():
+            return []
+        noted = dict.fromkeys(self._notes.read_text(encoding="utf-8").splitlines())
+        folders = [Path(json.loads(line)) for line in noted]
+        return [folder for folder in folders if _may_hold(folder / FILE_NAME, document_id)]
+
+    @property
+    def _notes(self) -> Path:
+        """Where backups were written: a path a line, as JSON."""
+        return self.database.with_name(f"{self.database.name}.backups")
+
+    def _note(self, folder: Path) -> None:
+        self._notes.touch(mode=0o600)
+        with self._notes.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(str(folder)) + "\n")
 
     def _copy_originals(self, hashes: list[str], folder: Path) -> tuple[int, list[str]]:
         """How many were copied, and which are damaged. Those never kept are no problem."""
@@ -85,3 +108,15 @@ def _contents(database: Path) -> tuple[int, list[str]]:
         (documents,) = copy.execute("SELECT count(*) FROM document").fetchone()
         hashes = copy.execute("SELECT DISTINCT sha256 FROM version ORDER BY sha256").fetchall()
     return documents, [sha256 for (sha256,) in hashes]
+
+
+def _may_hold(database: Path, document_id: str) -> bool:
+    if not database.exists():
+        return False
+    try:
+        with contextlib.closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as copy:
+            found = copy.execute("SELECT 1 FROM document WHERE id = ?", [document_id]).fetchone()
+    except sqlite3.Error as error:
+        log.warning("%s cannot be read: %s", database, error)
+        return True
+    return found is not None

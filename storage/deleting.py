@@ -37,7 +37,8 @@ class Deleting(Store):
         What is freed is overwritten with zeros, the word index is rewritten, the write-ahead log
         emptied, and copies from before a migration are removed, for they hold the text too. A
         process that is reading the document gets LostClaim. Copies made with `backup` are not
-        touched. Raises UnknownDocument for anything but a document's id.
+        touched (`backups_with` names them). Raises UnknownDocument for anything but a document's
+        id.
         """
         with self._writing() as session:
             if session.get(DocumentRow, document_id) is None:

@@ -1,5 +1,6 @@
 """The files that were read, kept by the SHA-256 of their bytes beside the database."""
 
+import contextlib
 import hashlib
 import os
 import uuid
@@ -57,10 +58,20 @@ class Originals:
         place = self._place(sha256)
         return place if place.is_file() else None
 
-    def size(self, sha256: str) -> int:
-        """Bytes of the file, 0 when it is not kept."""
+    def size(self, sha256: str) -> int | None:
+        """Bytes of the file, None when it is not kept."""
         place = self.path(sha256)
-        return place.stat().st_size if place else 0
+        return place.stat().st_size if place else None
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of every file kept, by its SHA-256."""
+        found = {}
+        for folder in self.folder.glob("??"):
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+                        found[entry.name] = entry.stat().st_size
+        return found
 
     def delete(self, sha256: str) -> None:
         """Remove the file and what a killed copy of it may have left."""

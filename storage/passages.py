@@ -3,7 +3,7 @@
 Axes: n passages, D width.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sqlalchemy import func, select, update
 
 from armt_core.errors import LibraryError
-from storage.records import Page, Passage, PassageNote
+from storage.records import Page, Passage, PassageNote, PassageVectors
 from storage.rows import existing_version, page_records, passage_records, select_passages, serving
 from storage.store import Store
 from storage.tables import PageRow, PassageRow, VersionRow
@@ -147,6 +147,32 @@ class Passages(Store):
             return ids, np.zeros((0, 0), dtype=np.float16)
         stored = np.frombuffer(b"".join(row[1] for row in rows), dtype="<f2")
         return ids, stored.reshape(len(rows), -1).astype(np.float16)
+
+    def vectors_of(
+        self, version_ids: Sequence[int], width: int, kind: Kind = "memory"
+    ) -> Iterator[PassageVectors]:
+        """The vectors of many versions that have `width` numbers, some versions at a time.
+
+        No text is loaded. Versions that are gone, or have none of that width, are left out.
+        """
+        column = _column(kind)
+        for first in range(0, len(version_ids), _BATCH):
+            wanted = (
+                select(PassageRow.version_id, PassageRow.page, column)
+                .where(
+                    PassageRow.version_id.in_(version_ids[first : first + _BATCH]),
+                    func.length(column) == 2 * width,
+                )
+                .order_by(PassageRow.version_id, PassageRow.ordinal)
+            )
+            with self._reading() as session:
+                rows = session.execute(wanted).all()
+            stored = np.frombuffer(b"".join(row[2] for row in rows), dtype="<f2")
+            yield PassageVectors(
+                np.array([row[0] for row in rows], dtype=np.int64),
+                np.array([row[1] for row in rows], dtype=np.int64),
+                stored.reshape(-1, width).astype(np.float16),
+            )
 
     def sentence_vectors(self, ids: Sequence[int]) -> dict[int, NDArray[np.float16]]:
         """The vectors (n, D) of the n sentences of passages, by id; those without are left out."""

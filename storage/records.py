@@ -199,6 +199,27 @@ class Document:
 
 
 @dataclass(frozen=True)
+class Askable:
+    """A ready document in short; see Document."""
+
+    id: str
+    version_id: int
+    pages: int
+    unknown_ratio: float
+    memory_alone: bool
+
+
+@dataclass(frozen=True, eq=False)
+class PassageVectors:
+    """Vectors (n, D) of passages of several versions, and for each the version (n,) and the
+    page (n,) that it lies on; those of a version stand together."""
+
+    versions: NDArray[np.int64]
+    pages: NDArray[np.int64]
+    vectors: NDArray[np.float16] = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Extent:
     """What goes with a document when it is deleted, of all its versions. messages: of
     conversations, that name it."""

@@ -11,6 +11,9 @@ from storage.store import Store
 MOST_WORDS = 100
 """Distinct words of a query that are searched; a longer one is cut there."""
 
+#: Times as many of the best are looked at again where too few count.
+_LOOK_AGAIN = 16
+
 STOP_WORDS = frozenset(
     """
     a about after all also am an and any are as at be because been before being between both
@@ -22,16 +25,37 @@ STOP_WORDS = frozenset(
     """.split()
 )
 
-_SEARCH = """
-SELECT passage_words.rowid, -bm25(passage_words) AS score
-FROM passage_words
-JOIN passage ON passage.id = passage_words.rowid
-JOIN version ON version.id = passage.version_id
-WHERE passage_words MATCH :words AND version.is_current
-  AND (:documents IS NULL OR version.document_id IN (SELECT value FROM json_each(:documents)))
+# Scores are the index's alone, so the best of all are taken before their passages are looked up.
+_SEARCH_ALL = """
+SELECT best.number, best.score, version.is_current
   AND (:upto_page IS NULL OR passage.page <= :upto_page)
-ORDER BY score DESC, passage_words.rowid
+FROM (
+  SELECT rowid AS number, -bm25(passage_words) AS score
+  FROM passage_words WHERE passage_words MATCH :words
+  ORDER BY score DESC, rowid LIMIT :most
+) AS best
+JOIN passage ON passage.id = best.number
+JOIN version ON version.id = passage.version_id
+ORDER BY best.score DESC, best.number
+"""
+
+# Of few passages the other way round: they are known before any is scored. The plus keeps SQLite
+# from searching the index once for each of them.
+_SEARCH_SOME = """
+SELECT rowid, -bm25(passage_words) AS score
+FROM passage_words
+WHERE passage_words MATCH :words AND +rowid IN ({passages})
+ORDER BY score DESC, rowid
 LIMIT :most
+"""
+_OF_DOCUMENTS = """
+SELECT passage.id FROM version JOIN passage ON passage.version_id = version.id
+WHERE version.is_current AND version.document_id IN (SELECT value FROM json_each(:documents))
+  AND (:upto_page IS NULL OR passage.page <= :upto_page)
+"""
+_OF_PAGES = """
+SELECT passage.id FROM passage JOIN version ON version.id = passage.version_id
+WHERE version.is_current AND (:upto_page IS NULL OR passage.page <= :upto_page)
 """
 
 
@@ -54,17 +78,22 @@ class Search(Store):
         words = words_of(query)
         if not words or limit <= 0:
             return []
+        wanted = {"words": " OR ".join(f'"{word}"' for word in words), "upto_page": upto_page}
         with self._reading() as session:
-            rows = session.execute(
-                text(_SEARCH),
-                {
-                    "words": " OR ".join(f'"{word}"' for word in words),
-                    "documents": None if document_ids is None else json.dumps(list(document_ids)),
-                    "upto_page": upto_page,
-                    "most": limit,
-                },
-            )
-            return [(row[0], row[1]) for row in rows]
+            passages = _OF_DOCUMENTS
+            if document_ids is not None:
+                wanted["documents"] = json.dumps(list(document_ids))
+            else:
+                for most in (limit, _LOOK_AGAIN * limit):
+                    rows = session.execute(text(_SEARCH_ALL), {**wanted, "most": most}).all()
+                    counting = [(number, score) for number, score, counts in rows if counts]
+                    if len(counting) >= limit or len(rows) < most:
+                        return counting[:limit]
+                # Too many lie on later pages, or in versions that do not serve.
+                passages = _OF_PAGES
+            some = text(_SEARCH_SOME.format(passages=passages))
+            found = session.execute(some, {**wanted, "most": limit})
+            return [(row[0], row[1]) for row in found]
 
     def passages_with(self, words: Collection[str]) -> dict[str, int]:
         """How many passages of the library hold each word, compared as in `search_words`."""

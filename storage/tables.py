@@ -105,6 +105,7 @@ class PassageRow(Base):
     __tablename__ = "passage"
     __table_args__ = (
         UniqueConstraint("version_id", "ordinal", name="passage_place"),
+        Index("passage_page", "page", "version_id"),
         {"sqlite_autoincrement": True},
     )
 

@@ -6,8 +6,12 @@ import json
 import pytest
 import torch
 
+from app.answering import Answerer
+from benchmarks import library_scale
 from benchmarks.articles import kept_apart
 from benchmarks.fitting import logistic, matrix, minimum, threshold
+from storage.library import Library
+from tests.fakes import CALIBRATION
 
 
 def test_the_least_of_a_function_is_found():
@@ -48,3 +52,13 @@ def test_calibration_and_report_share_articles_kept_apart_and_no_question(tmp_pa
     assert all(set(articles) == {"Scottish Parliament"} for articles, _ in halves)
     one, other = ({q.question for q in questions} for _, questions in halves)
     assert one and other and not one & other and len(one | other) == 40
+
+
+def test_the_made_up_library_is_sound_and_its_questions_lead_to_their_topics(tmp_path, reader):
+    with Library(tmp_path) as library:
+        library_scale.build(library, reader, documents=60, passages=130)
+        assert library.verify() == []
+        assert (len(library.documents()), library.passage_count()) == (60, 130)
+        answerer = Answerer(library, reader, CALIBRATION)
+        for number, question in enumerate(library_scale.QUESTIONS):
+            assert f"topic{number} " in answerer.search(question)[0].text

@@ -262,7 +262,7 @@ def test_nothing_is_deleted_without_yes(run, tmp_path, reader):
     code, out, _ = run("documents", "--json", library=tmp_path / "library")
     assert len(json.loads(out)["documents"]) == 1
     code, out, _ = run("delete", "a", "--yes", "--json", library=tmp_path / "library")
-    assert (code, json.loads(out)) == (0, {"deleted": document.id})
+    assert (code, json.loads(out)) == (0, {"deleted": document.id, "backups": []})
     code, out, _ = run("documents", "--json", library=tmp_path / "library")
     assert json.loads(out) == {"documents": []} and (tmp_path / "a.txt").exists()
 

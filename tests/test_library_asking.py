@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from armt_core.errors import AmbiguousName, LibraryError, UnknownDocument
 from storage import Library, Page, search
 from storage.database import copy_database
 from storage.migrating import backup_before
+from storage.records import Askable
 from tests.test_library_reading import (
     NEW,
     OLD,
@@ -524,3 +525,52 @@ def test_a_reading_in_progress_is_no_problem(library):
         library.checkpoint(
             version.id, claim, [replace(passages_from(OLD)[2], page=7)], memory(OLD, 3)
         )
+
+
+# Many documents
+
+
+def statements(library, call):
+    """How many statements a call sends to SQLite."""
+    sent = []
+    event.listen(library._engine, "before_cursor_execute", lambda *said: sent.append(said[2]))
+    call()
+    return sum(statement.startswith("SELECT") for statement in sent)
+
+
+def test_a_list_of_many_documents_takes_as_many_queries_as_one_of_few(library, tmp_path):
+    with Library(tmp_path / "few") as few:
+        read(few, "/0", OLD)
+        expected = statements(few, few.documents)
+    for number in range(12):
+        read(library, f"/{number}", [f"Number {number}.", *OLD[: number % 3]])
+    begin(library, "/5", NEW)  # a newer version on its way
+    assert statements(library, library.documents) == expected
+    listed = library.documents()
+    assert listed == [library.document(document.id) for document in listed]
+    assert [d.update_state for d in listed if d.update_state] == ["reading"]
+
+
+def test_what_can_be_asked_is_what_is_ready_by_title(library):
+    read(library, "/b", OLD, title="bees")
+    read(library, "/a", NEW, title="Alpha")
+    begin(library, "/c", ["Not read yet."])
+    ready = [d for d in library.documents() if d.state == "ready"]
+    assert library.askable() == [
+        Askable(d.id, d.version_id, d.pages, d.unknown_ratio, d.memory_alone) for d in ready
+    ]
+    assert library.titles() == {d.id: d.title for d in library.documents()}
+
+
+def test_the_best_of_the_whole_library_are_the_best_of_all_its_documents_named(library):
+    for number in range(90):
+        words = " ".join(["river"] * (number % 7 + 1) + ["hill"] * (number % 4))
+        read(library, f"/{number}", [f"Cover of {number}.", f"The {words} is wide at {number}."])
+    read(library, "/0", ["River, river, river: a newer version."])
+    every = [document.id for document in library.askable()]
+    for upto_page in (None, 0, 1):
+        for limit in (1, 2, 50, 200):
+            found = library.search_words("hill or river", limit, upto_page=upto_page)
+            named = library.search_words("hill or river", limit, every, upto_page)
+            assert found == named
+            assert len(found) == min(limit, 1 if upto_page == 0 else 90)

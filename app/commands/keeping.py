@@ -83,10 +83,13 @@ def run_delete(options: argparse.Namespace) -> int:
         if not options.yes:
             raise UsageError(f"Nothing deleted. --yes deletes {extent}.")
         library.delete(document.id)
+        backups = [str(folder) for folder in library.backups_with(document.id)]
     if options.json:
-        print_json({"deleted": document.id})
+        print_json({"deleted": document.id, "backups": backups})
     else:
         print(f"Deleted {extent}. The file it was read from is untouched.")
+        for backup in backups:
+            print(f"The backup {backup} still holds it.")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 
 from app.ui.render import count
 from ingest.reports import MOST_UNKNOWN, FileReport
@@ -86,4 +87,12 @@ def extent_html(document: Document, extent: Extent) -> str:
         f'<p class="extent">Deletion removes “{escape(document.title)}” for good: '
         f"{', '.join(parts)}; {document.bytes_kept / 1e6:.1f} MB. "
         "The file that was dropped stays where it is.</p>"
+    )
+
+
+def backups_html(folders: Sequence[Path]) -> str:
+    """Which backups still hold what was deleted here."""
+    return "".join(
+        f'<p class="extent">The backup {escape(str(folder))} still holds it.</p>'
+        for folder in folders
     )

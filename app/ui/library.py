@@ -1,5 +1,6 @@
 """The second view: drop files, see what became of them, delete."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
@@ -75,7 +76,8 @@ class LibraryView:
         password: str,
         progress: Any = gr.Progress(),  # noqa: B008
     ) -> Iterator[tuple[Any, ...]]:
-        """Reads dropped files; the reports so far after each."""
+        """Reads dropped files; the reports so far after each. The copies that the browser's
+        upload has left are removed, whatever becomes of them."""
 
         def show(path: Path, done: int, total: int) -> None:
             progress((done, total), desc=path.name, unit="segments")
@@ -85,9 +87,11 @@ class LibraryView:
         try:
             for report in self.service.add(dropped, show, [password] if password else ()):
                 done.append(report)
-                yield documents.reports_html(done), self._listed(), paths
+                yield documents.reports_html(done), self._listed(), gr.skip()
         except RecollectError as failure:
             error = render.error_html(str(failure))
+        finally:
+            _remove_uploads(dropped)
         yield documents.reports_html(done) + error, self._listed(), None
 
     def _listed(self) -> str:
@@ -109,9 +113,10 @@ class LibraryView:
             return _chosen("", False)
         try:
             self.service.library.delete(document_id)
+            backups = self.service.library.backups_with(document_id)
         except RecollectError as error:
             return _chosen(render.error_html(str(error)), False)
-        return _chosen('<p class="extent">Deleted.</p>', False)
+        return _chosen('<p class="extent">Deleted.</p>' + documents.backups_html(backups), False)
 
     def _export(self, document_id: str | None) -> tuple[Any, ...]:
         if document_id is None:
@@ -128,7 +133,7 @@ class LibraryView:
         except RecollectError as error:
             return _chosen(render.error_html(str(error)), False)
         finally:
-            Path(path).unlink(missing_ok=True)
+            _remove_uploads([Path(path)])
         came = "answers from memory alone now" if new else "was here already"
         return _chosen(f'<p class="extent">“{escape(document.title)}” {came}.</p>', False)
 
@@ -137,3 +142,11 @@ def _chosen(told: str, able: bool) -> tuple[Any, ...]:
     """What is said of the chosen document, and whether there is something to do with it."""
     able_to = gr.Button(interactive=able), gr.Button(interactive=able)
     return told, *able_to, gr.File(None, visible=False)
+
+
+def _remove_uploads(paths: Sequence[Path]) -> None:
+    """Each lies in a folder of its own; another visitor may have dropped the same file."""
+    for path in paths:
+        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.parent.rmdir()

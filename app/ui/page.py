@@ -36,7 +36,8 @@ def build(service: Service) -> gr.Blocks:
             remembering = MemoryView(service)
 
         def refresh(chosen: list[str], turns: list[Turn]) -> tuple[Any, ...]:
-            known, ready = service.documents(), service.ready()
+            known = service.documents()
+            ready = [d for d in known if d.state == "ready" and d.segments_read]
             begin = ask.BEGIN if known else ask.EMPTY
             choices = [(_choice(d.title, d.pages), d.id) for d in ready]
             return (
