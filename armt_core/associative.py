@@ -6,6 +6,8 @@ Source: arXiv 2407.04841, section 3; DPFP from arXiv 2102.11174.
 Axes: L layers, B documents, T tokens, M memory tokens, K = 6 * d_mem key features, D width.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -40,6 +42,32 @@ def read(x: Tensor, associations: Tensor, normalizer: Tensor, w_query: Tensor) -
     return torch.addcdiv(x, value, weight + EPS)
 
 
+@dataclass(frozen=True)
+class Write:
+    """What M memory tokens put into memory. keys: (L, B, M, K). change: beta_i (v_i - vbar_i),
+    (L, B, M, D). beta, gamma: (L, B, M), 0 to 1: how strongly a token is written, and how new its
+    key is."""
+
+    keys: Tensor
+    change: Tensor
+    beta: Tensor
+    gamma: Tensor
+
+    def onto(self, associations: Tensor, normalizer: Tensor) -> tuple[Tensor, Tensor]:
+        """(A, z) after it: A += sum_i k_i outer beta_i (v_i - vbar_i), z += sum_i gamma_i k_i."""
+        put = torch.baddbmm(
+            associations.flatten(0, 1),
+            self.keys.flatten(0, 1).transpose(1, 2),
+            self.change.flatten(0, 1),
+        ).view_as(associations)
+        return put, normalizer + (self.gamma.unsqueeze(-1) * self.keys).sum(dim=-2)
+
+    def size(self) -> Tensor:
+        """The Frobenius norm of what it adds to A: (L, B)."""
+        alike = (self.keys @ self.keys.mT) * (self.change @ self.change.mT)  # (L, B, M, M)
+        return alike.sum((-2, -1)).clamp_min(0).sqrt()
+
+
 def write(
     memory_tokens: Tensor,
     associations: Tensor,
@@ -50,8 +78,8 @@ def write(
     w_beta: Tensor,
     b_beta: Tensor,
     system: System = "armt",
-) -> tuple[Tensor, Tensor]:
-    """The delta rule with gamma: (A, z) of every layer after one segment.
+) -> Write:
+    """The delta rule with gamma: what every layer writes after one segment.
 
     memory_tokens: (L, B, M, D) as they leave each layer. associations: (L, B, K, D);
     normalizer: (L, B, K). first: (B,) or (L, B) bool, true where nothing was written yet.
@@ -66,20 +94,14 @@ def write(
     keys = dpfp(torch.einsum("lbmd,lkd->lbmk", m, w_key.to(dtype)))  # (L, B, M, K)
     values = torch.einsum("lbmd,lvd->lbmv", m, w_value.to(dtype))  # (L, B, M, D)
     beta = torch.einsum("lbmd,ld->lbm", m, w_beta.to(dtype)) + b_beta.to(dtype).view(-1, 1, 1)
-    beta = torch.sigmoid(beta).unsqueeze(-1)  # (L, B, M, 1)
+    beta = torch.sigmoid(beta)  # (L, B, M)
 
     weight = keys @ normalizer.unsqueeze(-1) + EPS  # (L, B, M, 1), d_i
     stored = (keys @ associations) / weight  # (L, B, M, D), vbar_i; of an empty A exactly 0
     if system == "armt-without-delta":
         stored = torch.zeros_like(stored)
-    gamma = _gamma(keys, weight, first, system)  # (L, B, M, 1)
-
-    change = beta * (values - stored)  # (L, B, M, D)
-    associations = torch.baddbmm(
-        associations.flatten(0, 1), keys.flatten(0, 1).transpose(1, 2), change.flatten(0, 1)
-    ).view_as(associations)
-    normalizer = normalizer + (gamma * keys).sum(dim=-2)
-    return associations, normalizer
+    gamma = _gamma(keys, weight, first, system).squeeze(-1)  # (L, B, M)
+    return Write(keys, beta.unsqueeze(-1) * (values - stored), beta, gamma)
 
 
 def _gamma(keys: Tensor, weight: Tensor, first: Tensor, system: System) -> Tensor:
@@ -107,22 +129,6 @@ class AssociativeMemory(nn.Module):
         self.beta_weight = nn.Parameter(torch.empty(layers, width))
         self.beta_bias = nn.Parameter(torch.empty(layers))
 
-    @torch.no_grad()
-    def gates(
-        self, memory_tokens: Tensor, normalizer: Tensor, first: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """What `write` would do with these memory tokens: beta and gamma, each (L, B, M), 0 to 1.
-
-        beta is how strongly a token is written, gamma how new its key is. Shapes as in `write`.
-        """
-        with torch.autocast(memory_tokens.device.type, enabled=False):
-            m = memory_tokens.to(normalizer.dtype)
-            keys = dpfp(torch.einsum("lbmd,lkd->lbmk", m, self.key.to(m.dtype)))
-            beta = torch.einsum("lbmd,ld->lbm", m, self.beta_weight.to(m.dtype))
-            beta = torch.sigmoid(beta + self.beta_bias.to(m.dtype).view(-1, 1, 1))
-            weight = keys @ normalizer.unsqueeze(-1) + EPS
-            return beta, _gamma(keys, weight, first, self.system).squeeze(-1)
-
     def write(
         self,
         memory_tokens: Tensor,
@@ -131,14 +137,15 @@ class AssociativeMemory(nn.Module):
         first: Tensor,
         alive: Tensor | None = None,
         layers: slice = slice(None),
-    ) -> tuple[Tensor, Tensor]:
-        """`write` with the projections of these layers (all of them by default); shapes as there.
+    ) -> tuple[Tensor, Tensor, Write]:
+        """`write` with the projections of these layers (all of them by default), shapes as there:
+        A and z after it, and what was written.
 
         alive: (B,) or (L, B) bool, false for a document that is over: it keeps what it has.
         """
         # Autocast would do these products in 16 bits, which stop counting at 256.
         with torch.autocast(memory_tokens.device.type, enabled=False):
-            A, z = write(
+            written = write(
                 memory_tokens,
                 associations,
                 normalizer,
@@ -149,7 +156,8 @@ class AssociativeMemory(nn.Module):
                 self.beta_bias[layers],
                 self.system,
             )
+            A, z = written.onto(associations, normalizer)
         if alive is not None and not bool(alive.all()):
             A = torch.where(alive[..., None, None], A, associations)
             z = torch.where(alive[..., None], z, normalizer)
-        return A, z
+        return A, z, written

@@ -66,7 +66,7 @@ def read_diagonal(
         at = [step - layer for layer in range(here.start, here.stop)]  # and which one
         going = layers(here, going, A[here], z[here], alike=attention_mask is None)
         tokens = torch.stack([segment.tokens for segment in going])  # (N, B, M, D)
-        new_A, new_z = model.associative.write(
+        new_A, new_z, _ = model.associative.write(
             tokens, A[here], z[here], read_before[at] == 0, alive[at], here
         )
         A, z = _put(A, new_A, here), _put(z, new_z, here)

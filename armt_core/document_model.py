@@ -121,13 +121,10 @@ class DocumentModel:
         """The next segment of each of B documents: what it gave, and the next memories.
         memory: of the B documents, in that order."""
         ids, mask = self.whole_tiles([segment.ids for segment in segments])
-        model, first = self.model, memory.segments_read == 0
-        hidden, made, before = model.through(ids, mask, memory)
-        memory = model.write(made, before, mask.bool().any(-1))
-        gates = model.associative.gates(made, before.normalizer, first)
-        beta, gamma = (gate.mean((0, 2)).tolist() for gate in gates)
-        changed = (memory.associations - before.associations).flatten(2).norm(dim=-1)  # (L, B)
-        change = changed.mean(0).tolist()
+        hidden, made, memory = self.model.through(ids, mask, memory)
+        memory, written = self.model.write(made, memory, mask.bool().any(-1))
+        beta, gamma = (gate.mean((0, 2)).tolist() for gate in (written.beta, written.gamma))
+        change = written.size().mean(0).tolist()
         noted = [
             Noted(
                 pool_parts(hidden[b, : segment.ids.shape[1]], segment.pooled).cpu().numpy(),

@@ -25,7 +25,7 @@ from transformers.utils import ModelOutput
 
 from armt_core.adapters import BackboneAdapter, adapter_class
 from armt_core.apart import run_apart
-from armt_core.associative import AssociativeMemory
+from armt_core.associative import AssociativeMemory, Write
 from armt_core.config import ArmtConfig
 from armt_core.errors import MemoryMismatch, ModelError
 from armt_core.generation import generate_after_prefix
@@ -171,7 +171,7 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
         hidden, made, memory, alive = self._layers(
             input_ids, attention_mask, memory, write, prefix, cache, role
         )
-        return hidden, memory if made is None else self.write(made, memory, alive)
+        return hidden, memory if made is None else self.write(made, memory, alive)[0]
 
     def through(
         self,
@@ -261,14 +261,16 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
         input_ids = inputs if inputs is not None else kwargs.pop("input_ids")
         return generate_after_prefix(self, input_ids, **kwargs)
 
-    def write(self, tokens: Tensor, memory: MemoryState, alive: Tensor) -> MemoryState:
-        """The memory after the memory tokens (L, B, M, D) of a segment.
+    def write(
+        self, tokens: Tensor, memory: MemoryState, alive: Tensor
+    ) -> tuple[MemoryState, Write]:
+        """The memory after the memory tokens (L, B, M, D) of a segment, and what was written.
 
         A document that is over (alive: (B,) bool) keeps the memory it has.
         """
-        first = memory.segments_read == 0
-        A, z = self.associative.write(tokens, memory.associations, memory.normalizer, first, alive)
-        return MemoryState(A, z, memory.segments_read + alive.long())
+        first, A, z = memory.segments_read == 0, memory.associations, memory.normalizer
+        A, z, written = self.associative.write(tokens, A, z, first, alive)
+        return MemoryState(A, z, memory.segments_read + alive.long()), written
 
     def start_from(
         self, B: int, T: int, M: int, past: int, memory: MemoryState | None

@@ -22,7 +22,7 @@ class OneLayer(AssociativeMemory):
         return read(x, A, z, self.query[0])
 
     def write(self, tokens: Tensor, A: Tensor, z: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
-        new_A, new_z = super().write(tokens[None], A[None], z[None], first)
+        new_A, new_z, _ = super().write(tokens[None], A[None], z[None], first)
         return new_A[0], new_z[0]
 
 
@@ -54,7 +54,7 @@ def test_the_first_write_by_hand():
     m, first = torch.tensor([[[[1.0]]]]), torch.tensor([True])
     weights = _weights_by_hand()
     empty = torch.zeros(1, 1, 12, 1), torch.zeros(1, 1, 12)
-    A, z = write(m, *empty, first, *weights)
+    A, z = write(m, *empty, first, *weights).onto(*empty)
     key = torch.tensor([2.0] + [0.0] * 10 + [2.0])
     torch.testing.assert_close(A[0, 0, :, 0], key * 1.5)
     torch.testing.assert_close(z[0, 0], key)
@@ -67,7 +67,7 @@ def test_the_second_write_by_hand():
     key = torch.tensor([2.0] + [0.0] * 10 + [2.0], dtype=torch.float64)
     A, z = (key * 1.5)[None, None, :, None], key[None, None]
     weights = [w.double() for w in _weights_by_hand()]
-    A2, z2 = write(m, A, z, torch.tensor([False]), *weights)
+    A2, z2 = write(m, A, z, torch.tensor([False]), *weights).onto(A, z)
     stored = 12 / (8 + EPS)
     torch.testing.assert_close(A2[0, 0, :, 0], key * 1.5 + key * 0.5 * (3 - stored))
     torch.testing.assert_close(z2, z)
@@ -134,19 +134,18 @@ def test_the_general_formula_on_zeros_is_not_a_first_write(scale: float):
     assert not torch.equal(first, general)
 
 
-def test_gates_are_the_beta_and_gamma_of_the_write():
+def test_what_was_written_says_how_strongly_how_new_and_how_much():
     torch.manual_seed(3)
-    memory = OneLayer(6, 4)
-    m, A, z = torch.randn(2, 3, 6), torch.randn(2, 24, 6), torch.rand(2, 24)
-    first = torch.tensor([False, True])
-    beta, gamma = memory.gates(m[None], z[None], first)
-    keys = dpfp(m @ memory.key[0].T)
-    torch.testing.assert_close(
-        memory.write(m, A, z, first)[1] - z, (gamma[0, ..., None] * keys).sum(1)
-    )
-    assert bool((gamma[0, 1] == 1).all()) and float(gamma[0, 0].detach().min()) < 1
-    expected = torch.sigmoid(m @ memory.beta_weight[0] + memory.beta_bias[0])
-    torch.testing.assert_close(beta[0], expected)
+    memory = AssociativeMemory(2, 6, 4)
+    for parameter in memory.parameters():
+        torch.nn.init.normal_(parameter, std=0.7)
+    m, A, z = torch.randn(2, 2, 3, 6), torch.randn(2, 2, 24, 6), torch.rand(2, 2, 24)
+    new_A, new_z, written = memory.write(m, A, z, torch.tensor([False, True]))
+    torch.testing.assert_close(new_z - z, (written.gamma[..., None] * written.keys).sum(2))
+    assert bool((written.gamma[:, 1] == 1).all()) and float(written.gamma[:, 0].detach().min()) < 1
+    expected = torch.einsum("lbmd,ld->lbm", m, memory.beta_weight) + memory.beta_bias[:, None, None]
+    torch.testing.assert_close(written.beta, torch.sigmoid(expected))
+    torch.testing.assert_close(written.size(), (new_A - A).flatten(2).norm(dim=-1))
 
 
 def test_gamma_lets_no_gradient_through():

@@ -119,8 +119,8 @@ def test_the_gates_of_a_system_without_gamma_say_one(system: str):
     assert isinstance(model, ArmtModel)
     memory = read_sequential(model, random_ids(1, 2, 7)).memory
     tokens = model.through(random_ids(1, 7), None, memory)[1]
-    _, gamma = model.associative.gates(tokens, memory.normalizer, memory.segments_read == 0)
-    assert bool((gamma == 1).all())
+    _, written = model.write(tokens, memory, torch.tensor([True]))
+    assert bool((written.gamma == 1).all())
 
 
 @pytest.mark.parametrize("system", ["armt-without-gamma", "armt-without-delta"])

@@ -161,7 +161,7 @@ def read_on(
             tokens = reads(index, tokens)
             tokens = model.adapter.tokens_apart(index, seen, tokens, bias, delta[index])
             made.append(tokens)
-        memory = model.write(torch.stack(made), memory, text.mask.any(-1))
+        memory, _ = model.write(torch.stack(made), memory, text.mask.any(-1))
     if memory is None:
         raise ValueError("There is no segment to read.")
     return memory
