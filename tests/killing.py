@@ -16,6 +16,8 @@ import sys
 import time
 from pathlib import Path
 
+import torch
+
 from armt_core.document_model import DocumentModel
 from ingest.pipeline import ingest_paths
 from ingest.settings import open_reader
@@ -69,6 +71,7 @@ def memories(folder: Path, paths: list[Path]) -> dict[str, str]:
 
 def main(folder: Path, kills: int, seed: int = 1) -> int:
     """How many readings were completed between the kills."""
+    torch.set_num_threads(1)  # a forked process would wait for ever for the others of a pool
     chance, model = random.Random(seed), open_reader()
     done, rounds = 0, 0
     while done < kills:
