@@ -51,7 +51,7 @@ def test_one_reads_one_asks_and_one_deletes_in_the_same_library(tmp_path, reader
 
     def ask(library):
         answerer, answers = Answerer(library, reader, CALIBRATION), 0
-        while not read.is_set() or not answers:
+        while not read.wait(0.05) or not answers:  # a pause, or the reading hardly gets on
             try:
                 answer = answerer.ask("How many boats did Orla count?")
                 assert all(
@@ -65,7 +65,7 @@ def test_one_reads_one_asks_and_one_deletes_in_the_same_library(tmp_path, reader
                 told.append(str(error))
 
     def delete(library):
-        while not read.is_set():
+        while not read.wait(0.05):
             for document in library.askable():
                 if int(library.titles().get(document.id, "1")) % 2 == 0:
                     library.delete(document.id)
