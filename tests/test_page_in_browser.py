@@ -128,6 +128,7 @@ def choose(page: Page, title: str) -> None:
 
 def unfold(page: Page, name: str) -> None:
     page.get_by_role("button", name=name).click()
+    page.wait_for_timeout(500)  # what is inside is made only now, and takes its value from the page
 
 
 #: The newest answer: the last turn stands first.

@@ -185,6 +185,8 @@ def test_a_signal_ends_the_command_cleanly_also_in_the_middle_of_a_reading(
     child = subprocess.Popen(
         [*command, str(tmp_path / "library")],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+        # What runs in the background of a shell has SIGINT ignored, and its children too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     lines: Queue[str] = Queue()
     assert child.stdout is not None
