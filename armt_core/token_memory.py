@@ -5,7 +5,7 @@ tokens, D width.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -62,24 +62,10 @@ class TokenMemory:
         """B, the number of documents."""
         return self.tokens.shape[1]
 
-    def take(self, documents: Sequence[int]) -> "TokenMemory":
-        """The memories of these documents of the batch, in this order; one may come again."""
-        index = torch.tensor(list(documents), device=self.segments_read.device)
-        return TokenMemory(
-            self.tokens.index_select(1, index), self.segments_read.index_select(0, index)
-        )
-
     def select(self, index: int) -> "TokenMemory":
         """The memory of one document of the batch, itself a batch of one."""
-        return self.take([index % self.batch])
-
-    def detach(self) -> "TokenMemory":
-        """The same numbers outside the graph: the cut of truncated back-propagation."""
-        return replace(self, tokens=self.tokens.detach())
-
-    def to(self, device: torch.device | str) -> "TokenMemory":
-        """The same memory on another device."""
-        return TokenMemory(self.tokens.to(device), self.segments_read.to(device))
+        one = slice(index, index + 1) if index != -1 else slice(-1, None)
+        return TokenMemory(self.tokens[:, one], self.segments_read[one])
 
     def check(self, config: ArmtConfig) -> None:
         """Raises MemoryMismatch when this memory does not fit a model of `config`."""

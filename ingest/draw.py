@@ -6,6 +6,8 @@ be stopped, which is what files of strangers deserve.
 
 import io
 import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,26 +41,37 @@ def draw_page(
     """
     if scale <= 0:
         raise UsageError(f"scale must be above 0, not {scale}")
-    pdf = open_pdf(path, [password] if password else [])
-    try:
-        if not 0 <= page < len(pdf):
-            raise UsageError(f"{path.name} has pages 0 to {len(pdf) - 1}, not {page}")
-        pdf_page = load_page(pdf, page)
-        width, height = pdf_page.get_size()
-        scale = min(scale, (MOST_PIXELS / max(1.0, width * height)) ** 0.5)
-        bitmap = pdf_page.render(scale=scale, rev_byteorder=True)
+    with drawable(path, page, [password] if password else [], scale) as (pdf_page, fitting):
+        bitmap = pdf_page.render(scale=fitting, rev_byteorder=True)
         image = bitmap.to_pil().convert("RGB")
         if boxes_for is not None:
             position = bitmap.get_posconv(pdf_page)
             boxes = quote_boxes(pdf_page, *boxes_for)
             image = _mark(image, [_on_image(position, box) for box in boxes])
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+@contextmanager
+def drawable(
+    path: Path, page: int, passwords: Sequence[str], scale: float
+) -> Iterator[tuple[Any, float]]:
+    """The page as pypdfium2 has it, and the scale at which it has at most MOST_PIXELS.
+
+    What PDFium raises inside is a ParseError outside; the rest as `draw_page` raises.
+    """
+    pdf = open_pdf(path, passwords)
+    try:
+        if not 0 <= page < len(pdf):
+            raise UsageError(f"{path.name} has pages 0 to {len(pdf) - 1}, not {page}")
+        pdf_page = load_page(pdf, page)
+        width, height = pdf_page.get_size()
+        yield pdf_page, min(scale, (MOST_PIXELS / max(1.0, width * height)) ** 0.5)
     except pdfium.PdfiumError as error:
         raise ParseError(f"page {page} of {path.name} cannot be drawn: {error}") from error
     finally:
         pdf.close()
-    out = io.BytesIO()
-    image.save(out, "PNG")
-    return out.getvalue()
 
 
 def quote_boxes(pdf_page: Any, start: int, end: int) -> list[_Box]:

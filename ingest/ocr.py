@@ -14,13 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pypdfium2 as pdfium
-
 from armt_core.errors import ParseError, UsageError
-from ingest.draw import MOST_PIXELS
+from ingest.draw import drawable
 from ingest.parsed import storable
-from ingest.pdf_open import open_pdf
-from ingest.pdf_text import load_page
 
 _INCH = 300 / 72  # pixels a point at 300 dots an inch, which tesseract is trained for
 _LANGUAGES = re.compile(r"[A-Za-z]\w{1,30}(?:\+[A-Za-z]\w{1,30}){0,9}")
@@ -86,16 +82,8 @@ def read_picture(path: Path, page: int, passwords: Sequence[str], languages: str
 
 def _picture(path: Path, page: int, passwords: Sequence[str]) -> bytes:
     """The page in shades of grey, as a portable graymap."""
-    pdf = open_pdf(path, passwords)
-    try:
-        pdf_page = load_page(pdf, page)
-        width, height = pdf_page.get_size()
-        scale = min(_INCH, (MOST_PIXELS / max(1.0, width * height)) ** 0.5)
+    with drawable(path, page, passwords, _INCH) as (pdf_page, scale):
         image = pdf_page.render(scale=scale, grayscale=True).to_pil().convert("L")
-    except pdfium.PdfiumError as error:
-        raise ParseError(f"page {page} of {path.name} cannot be drawn: {error}") from error
-    finally:
-        pdf.close()
     out = io.BytesIO()
     image.save(out, "PPM")
     return out.getvalue()

@@ -11,16 +11,6 @@ from app.ui.render import citation_name, count, error_html
 NEAREST = 3
 #: Citations that score less are folded away.
 WEAK = 0.05
-#: Tells the page which citation of which turn was chosen, by mouse or by keyboard, and on a narrow
-#: screen goes to where it is drawn.
-ON_CITATION = """
-element.addEventListener('click', event => {
-  const chosen = event.target.closest('[data-citation]');
-  if (!chosen) return;
-  trigger('click', {turn: +chosen.dataset.turn, citation: +chosen.dataset.citation});
-  document.querySelector('#page').scrollIntoView({block: 'nearest', behavior: 'smooth'});
-});
-"""
 
 
 def citations_of(answer: Answer | None) -> tuple[Citation, ...]:

@@ -37,7 +37,7 @@ class AskView:
             with gr.Column(scale=3, min_width=320):
                 self._add_question()
                 self.conversation = gr.HTML(
-                    BEGIN, elem_id="conversation", js_on_load=answers.ON_CITATION
+                    BEGIN, elem_id="conversation", js_on_load=render.on_citation("#page")
                 )
             with gr.Column(scale=2, min_width=320):
                 with gr.Row(visible=False) as self.turning:

@@ -11,7 +11,7 @@ from app.outline import Change, differences, outline
 from app.results import Citation
 from app.service import Service
 from app.ui.ask import page_html
-from app.ui.render import count, error_html, page_name
+from app.ui.render import count, error_html, on_citation, page_name
 from armt_core.errors import RecollectError
 from storage.records import Document, PassageNote
 
@@ -21,14 +21,6 @@ UNNOTED = (
     '<p class="empty">This document was read before it was noted where its memory was written. '
     "Read it again with: python -m app reread</p>"
 )
-ON_PASSAGE = """
-element.addEventListener('click', event => {
-  const chosen = event.target.closest('[data-citation]');
-  if (!chosen) return;
-  trigger('click', {citation: +chosen.dataset.citation});
-  document.querySelector('#memory-page').scrollIntoView({block: 'nearest', behavior: 'smooth'});
-});
-"""
 
 
 class MemoryView:
@@ -55,7 +47,7 @@ class MemoryView:
                     visible=False,
                     elem_id="memory-plot",
                 )
-                self.outline = gr.HTML(elem_id="outline", js_on_load=ON_PASSAGE)
+                self.outline = gr.HTML(elem_id="outline", js_on_load=on_citation("#memory-page"))
                 with gr.Accordion("Compare with another version", open=False):
                     self.other = gr.Dropdown(
                         label="The other document", choices=[], value=None, elem_id="other"

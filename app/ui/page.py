@@ -12,6 +12,7 @@ from app.ui.ask import AskView
 from app.ui.doors import Door
 from app.ui.library import LibraryView
 from app.ui.memory import MemoryView
+from app.ui.render import count
 
 STYLE = Path(__file__).with_name("style.css")
 #: Fonts of the system alone: nothing is fetched.
@@ -88,4 +89,4 @@ def launch_settings(at: Door, mcp: bool = False) -> dict[str, Any]:
 
 
 def _choice(title: str, pages: int) -> str:
-    return f"{title} ({pages:,} page{'s' if pages != 1 else ''})"
+    return f"{title} ({count(pages, 'page')})"

@@ -26,6 +26,19 @@ def citation_name(citation: Citation) -> str:
     return f"{title}, page {page_name(citation.page, citation.page_label)}"
 
 
+def on_citation(page: str) -> str:
+    """Script for HTML with buttons that have data-citation: a click, by mouse or keyboard, tells
+    what data they have, and goes to where the page is drawn, which a narrow screen may not show."""
+    return f"""
+element.addEventListener('click', event => {{
+  const chosen = event.target.closest('[data-citation]');
+  if (!chosen) return;
+  trigger('click', {{...chosen.dataset}});
+  document.querySelector('{page}').scrollIntoView({{block: 'nearest', behavior: 'smooth'}});
+}});
+"""
+
+
 def error_html(message: str) -> str:
     """An error as a sentence."""
     return f'<p class="error" role="alert">{escape(message)}</p>'
