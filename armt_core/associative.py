@@ -37,6 +37,11 @@ def read(x: Tensor, associations: Tensor, normalizer: Tensor, w_query: Tensor) -
     An empty memory (zeros) adds exactly nothing.
     """
     query = dpfp(functional.linear(x, w_query.to(x.dtype)))  # (B, T, K)
+    return recall(x, query, associations, normalizer)
+
+
+def recall(x: Tensor, query: Tensor, associations: Tensor, normalizer: Tensor) -> Tensor:
+    """`read` with queries q that are there already: (B, T, K)."""
     value = query @ associations.to(x.dtype)  # (B, T, D)
     weight = (query * normalizer.to(x.dtype).unsqueeze(-2)).sum(-1, keepdim=True)  # (B, T, 1)
     return torch.addcdiv(x, value, weight + EPS)
@@ -100,11 +105,11 @@ def write(
     stored = (keys @ associations) / weight  # (L, B, M, D), vbar_i; of an empty A exactly 0
     if system == "armt-without-delta":
         stored = torch.zeros_like(stored)
-    gamma = _gamma(keys, weight, first, system).squeeze(-1)  # (L, B, M)
+    gamma = gamma_of(keys, weight, first, system).squeeze(-1)  # (L, B, M)
     return Write(keys, beta.unsqueeze(-1) * (values - stored), beta, gamma)
 
 
-def _gamma(keys: Tensor, weight: Tensor, first: Tensor, system: System) -> Tensor:
+def gamma_of(keys: Tensor, weight: Tensor, first: Tensor, system: System) -> Tensor:
     """How much of each key z does not hold yet, 0 to 1: (L, B, M, 1). weight: z . k + eps, so."""
     if system != "armt":
         return torch.ones_like(weight)

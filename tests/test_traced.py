@@ -11,7 +11,7 @@ from armt_core.associative import write as plain_write
 from armt_core.lowrank import LowRank
 from tests.fakes import random_ids, tiny_model
 from training.dual import Projections, Writes
-from training.objectives.addresses import address_loss
+from training.objectives.addresses import address_loss, rival_loss
 from training.rows import Answers
 from training.traced import (
     Text,
@@ -115,6 +115,20 @@ def test_gradients_are_those_of_the_model():
         torch.testing.assert_close(fast[name], gradient, rtol=1e-2, atol=1e-3 * scale, msg=name)
 
 
+def test_what_is_said_teaches_no_key_and_no_query_where_they_are_fixed():
+    model, asked, parts = a_model(), answers(), found(a_model())
+    memory, trace = read_traced(model, parts, fixed=True)
+    hidden, queries, _ = ask_traced(model, asked, memory, fixed=True)
+    torch.testing.assert_close(hidden, ask_traced(model, asked, read_traced(model, parts)[0])[0])
+    learned = (model.associative.query, model.associative.key, model.associative.value)
+    of_hidden = torch.autograd.grad(hidden.sum(), learned, retain_graph=True, allow_unused=True)
+    assert of_hidden[0] is None or not bool(of_hidden[0].any())
+    assert of_hidden[1] is None or not bool(of_hidden[1].any())
+    assert bool(of_hidden[2].any())
+    of_keys = torch.autograd.grad(queries.sum() + trace.keys.sum(), learned[:2])
+    assert bool(of_keys[0].any()) and bool(of_keys[1].any())
+
+
 @pytest.mark.parametrize("scale", [1.0, 0.1, 0.02])
 def test_a_list_of_writes_is_the_matrix_that_they_sum_to(scale: float):
     torch.manual_seed(1)
@@ -170,3 +184,28 @@ def test_the_loss_of_addresses_by_hand():
     assert share == pytest.approx(1.0, rel=1e-4)
     _, share = address_loss(queries, keys, asked, again, [[None, other]])
     assert share == pytest.approx(0.75, rel=1e-4)
+
+
+def test_the_loss_of_rivals_by_hand():
+    # Two documents of one fact each; the first asks for its own, the second too, of its own.
+    facts = [["The office is north of the kitchen."], ["The garden is north of the kitchen."]]
+    story = [
+        [Asked(4, "What is north of the kitchen?", "office", ((0,),))],
+        [Asked(4, "What is the garden north of?", "kitchen", ((0,),))],
+    ]
+    queries, keys = torch.zeros(3, 2, 2, 2), torch.zeros(3, 2, 1, 1, 2)
+    queries[:, 0, 1] = torch.tensor([2.0, 0.0])
+    queries[:, 1, 1] = torch.tensor([2.4, 1.8])
+    keys[:, 0, 0, 0] = torch.tensor([1.0, 0.0])
+    keys[:, 1, 0, 0] = torch.tensor([0.6, 0.8])
+    at = torch.arange(2)
+    asked = Answers(at, at, at, at, torch.ones(2, dtype=torch.int64), at, at)
+    seen = [[torch.ones(1, 1).bool()], [torch.ones(1, 1).bool()]]
+    # The second fact answers the first question too, and is no rival; the first one is a rival of
+    # the second question: cosines 0.96 and 0.8, divided by 0.1. No two questions mean the same.
+    expected = (0 + math.log(1 + math.exp(-1.6))) / 2
+    assert float(rival_loss(queries, keys, asked, story, seen, facts)) == pytest.approx(
+        expected, rel=1e-4
+    )
+    # Nothing is learned of a fact that is not in the graph.
+    assert float(rival_loss(queries, keys, asked, story, [[None], [None]], facts)) == 0

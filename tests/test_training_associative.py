@@ -10,9 +10,12 @@ import torch
 from torch.nn import functional
 
 from armt_core.config import System
+from armt_core.reading import read_sequential
+from armt_core.systems import new_system
 from training import __main__ as command_line
 from training import associative
 from training.checkpoints import CheckpointError
+from training.listed import ask_listed, read_listed
 from training.objectives.associative import (
     ASKED,
     IS,
@@ -164,3 +167,33 @@ def test_the_command_gives_what_it_is_told_to_the_training(monkeypatch, tmp_path
 def test_numbers_that_make_no_training_are_wrong_usage(wrong: str, said: str, tmp_path, capsys):
     assert command_line.main(f"associative {wrong} --output {tmp_path}".split()) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("system", ["armt", "armt-without-gamma", "armt-without-delta"])
+def test_lists_of_writes_give_the_memory_the_answers_and_the_gradients_of_the_matrix(
+    system: System,
+):
+    torch.manual_seed(1)
+    model = new_system(associative._config(system)).eval().double()
+    with torch.no_grad():
+        model.associative.value.normal_(std=0.1)
+    drawn = draw_documents(random.Random(2), "rewrite", 5, 4)
+    learned = dict(model.named_parameters())
+
+    def gradients(logits: torch.Tensor) -> dict[str, torch.Tensor]:
+        along = torch.linspace(-1, 1, logits.numel(), dtype=logits.dtype).view_as(logits)
+        found = torch.autograd.grad((logits * along).sum(), learned.values(), allow_unused=True)
+        return {name: g for name, g in zip(learned, found, strict=True) if g is not None}
+
+    listed = read_listed(model, drawn.pairs)
+    state = read_sequential(model, drawn.pairs).memory
+    torch.testing.assert_close(listed.sum().associations, state.associations)
+    torch.testing.assert_close(listed.sum().normalizer, state.normalizer)
+    hidden = ask_listed(model, drawn.questions, listed)
+    fast = model.adapter.logits(hidden[:, KEY : KEY + 1])
+    slow = answer(model, drawn)
+    torch.testing.assert_close(fast, slow)
+    one, other = gradients(fast), gradients(slow)
+    assert one.keys() == other.keys() and len(one) > 40
+    for name in one:
+        torch.testing.assert_close(one[name], other[name], rtol=1e-5, atol=1e-9)

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from training.worlds import replay, simulate
+from training.worlds import answered_by, meaning, replay, simulate
 
 
 def answers(*facts: str) -> dict[str, str]:
@@ -111,3 +111,15 @@ def test_nobody_takes_what_is_elsewhere():
             else:
                 assert holder.pop(last) == who
                 lying[last] = place[who]
+
+
+def test_two_wordings_of_one_question_have_one_meaning_and_others_their_own():
+    fact = "The office is north of the kitchen."
+    assert {meaning(question) for question in answered_by(fact)} == {
+        "What is north of the kitchen?",
+        "What is south of the office?",
+    }
+    assert meaning("What is the kitchen south of?") == meaning("What is north of the kitchen?")
+    assert meaning("What is the kitchen north of?") == "What is south of the kitchen?"
+    assert meaning("Where is Mary?") == "Where is Mary?"
+    assert answered_by("Mary went to the office.") == {"Where is Mary?"}

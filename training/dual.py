@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from armt_core.associative import EPS, dpfp
+from armt_core.associative import EPS, AssociativeMemory, dpfp, gamma_of
+from armt_core.config import System
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,13 @@ class Projections:
     value: Tensor
     beta_weight: Tensor
     beta_bias: Tensor
+
+
+def projections(memory: AssociativeMemory) -> list[Projections]:
+    """Those of each layer."""
+    # `unbind`, because the gradient of each `weight[index]` would be as large as all of it.
+    stacked = (memory.query, memory.key, memory.value, memory.beta_weight, memory.beta_bias)
+    return [Projections(*of) for of in zip(*(w.unbind() for w in stacked), strict=True)]
 
 
 @dataclass(frozen=True)
@@ -49,33 +57,42 @@ class Writes:
         # What was there before is most often nothing, and is then not worth a product.
         return found + rows @ self.associations if bool(self.associations.any()) else found
 
-    def read(self, x: Tensor, w_query: Tensor) -> Tensor:
-        """`armt_core.associative.read` of x (B, T, D)."""
-        query = dpfp(functional.linear(x, w_query.to(x.dtype))).float()
+    def read(self, x: Tensor, w_query: Tensor, fixed: bool = False) -> Tensor:
+        """`armt_core.associative.read` of x (B, T, D). fixed: without a gradient into the query."""
+        query = dpfp(functional.linear(x, w_query.to(x.dtype))).to(self.normalizer.dtype)
+        query = query.detach() if fixed else query
         with torch.autocast(x.device.type, enabled=False):
             weight = query @ self.normalizer.unsqueeze(-1)  # (B, T, 1)
             return (x + self.values(query) / (weight + EPS)).to(x.dtype)
 
     def write(
-        self, tokens: Tensor, first: Tensor, alive: Tensor, of: Projections
+        self,
+        tokens: Tensor,
+        first: Tensor,
+        alive: Tensor,
+        of: Projections,
+        system: System = "armt",
+        fixed: bool = False,
     ) -> tuple["Writes", Tensor, Tensor]:
         """`armt_core.associative.write` of tokens (B, M, D), their keys (B, M, K), and the logits
         (B, M) of beta.
 
-        first, alive: (B,) bool, where nothing was written before, and where a segment is.
+        first, alive: (B,) bool, where nothing was written before, and where a segment is. fixed:
+        what is written has no gradient into its keys; those that come back have.
         """
         with torch.autocast(tokens.device.type, enabled=False):
-            m = tokens.float()
-            keys = dpfp(functional.linear(m, of.key))
+            m = tokens.to(self.normalizer.dtype)
+            made = dpfp(functional.linear(m, of.key))
+            keys = made.detach() if fixed else made
             values = functional.linear(m, of.value)
             logits = m @ of.beta_weight + of.beta_bias  # (B, M)
             beta = torch.sigmoid(logits).unsqueeze(-1)  # (B, M, 1)
             weight = keys @ self.normalizer.unsqueeze(-1) + EPS
-            squared = (keys * keys).sum(-1, keepdim=True)
-            gamma = (1 - weight / (squared + EPS)).clamp(0, 1).detach()
-            gamma = torch.where(first.view(-1, 1, 1), 1.0, gamma)
-            there = alive.view(-1, 1, 1).float()
-            changes = there * beta * (values - self.values(keys) / weight)
+            gamma = gamma_of(keys, weight, first, system)
+            there = alive.view(-1, 1, 1).to(m.dtype)
+            if system != "armt-without-delta":
+                values = values - self.values(keys) / weight
+            changes = there * beta * values
             normalizer = self.normalizer + (there * gamma * keys).sum(-2)
         after = Writes(
             self.associations,
@@ -83,7 +100,7 @@ class Writes:
             torch.cat([self.keys, keys], dim=1),
             torch.cat([self.changes, changes], dim=1),
         )
-        return after, keys, logits
+        return after, made, logits
 
     def sum(self) -> Tensor:
         """A (B, K, D), of all that was written."""

@@ -16,14 +16,14 @@ from torch.nn.attention import sdpa_kernel
 
 from armt_core.adapters import Context, Seen
 from armt_core.apart import placed, sees
-from armt_core.associative import dpfp
+from armt_core.associative import dpfp, recall
 from armt_core.errors import ModelError
 from armt_core.masks import attention_bias, positions
 from armt_core.memory import MemoryState
 from armt_core.model import ArmtModel
 from armt_core.reads import LayerReads
 from training.attention import FORWARD
-from training.dual import Projections, Writes
+from training.dual import Writes, projections
 from training.rows import Answers
 
 #: Segments that are read together; more would only fall out of the processor's cache.
@@ -97,17 +97,25 @@ class Trace:
 
 
 def read_traced(
-    model: ArmtModel, segments: Sequence[Text], memory: MemoryState | None = None
+    model: ArmtModel,
+    segments: Sequence[Text],
+    memory: MemoryState | None = None,
+    fixed: bool = False,
 ) -> tuple[MemoryState, Trace]:
     """Reads S segments, each of B documents, after `memory` (None: an empty one).
 
-    The gradient goes back through all of them, and not into `memory`.
+    The gradient goes back through all of them, and not into `memory`. fixed: nor into keys and
+    queries, but for those of the trace.
     """
     L, B = model.config.num_hidden_layers, len(segments[0].mask)
     memory = (memory or model.empty_memory(B)).detach()
     before = zip(memory.associations.unbind(), memory.normalizer.unbind(), strict=True)
     layers = [Writes.after(A, z) for A, z in before]
-    of = _projections(model)
+    if model.associative.system != "armt":
+        raise ModelError(
+            f'Traces are kept of the system "armt" alone, not of {model.associative.system!r}.'
+        )
+    of = projections(model.associative)
     delta, count = model.delta("memory"), memory.segments_read
     keys, logits, strays = [], [], []
     for text in segments:
@@ -116,11 +124,11 @@ def read_traced(
         bias = sees(text.mask, model.config.num_memory_tokens, tokens.dtype)
         new = []
         for index in range(L):
-            tokens = layers[index].read(tokens, of[index].query)
+            tokens = layers[index].read(tokens, of[index].query, fixed)
             seen = text.seen[index]
             tokens = model.adapter.tokens_apart(index, seen, tokens, bias, delta[index])
             # What is written is not read before the next segment.
-            new.append(layers[index].write(tokens, count == 0, alive, of[index]))
+            new.append(layers[index].write(tokens, count == 0, alive, of[index], fixed=fixed))
             strays.append(_strays(new[-1][1], layers[index].normalizer, alive & (count > 0)))
         layers = [written for written, _, _ in new]
         keys.append(torch.stack([made for _, made, _ in new]))
@@ -168,10 +176,11 @@ def read_on(
 
 
 def ask_traced(
-    model: ArmtModel, answers: Answers, memory: MemoryState
+    model: ArmtModel, answers: Answers, memory: MemoryState, fixed: bool = False
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Asks as `training.rows.ask`: hidden states (B, T, D), the queries of every layer
-    (L, B, T, K), and how far they are from what was written (`Trace.strays`)."""
+    (L, B, T, K), and how far they are from what was written (`Trace.strays`). fixed: the hidden
+    states have no gradient into the queries."""
     adapter, delta = model.adapter, model.delta("answer")
     mask = answers.mask.bool()
     T = mask.shape[1]
@@ -179,23 +188,23 @@ def ask_traced(
     text = adapter.place(adapter.tokens(answers.ids), places)
     bias = attention_bias(mask, T, 0, answers.prefix, False, False, text.dtype)
     context = Context(bias, places)
-    reads = LayerReads(memory, model.associative.query, text.dtype)
     queries, strays = [], []
-    for index, w_query in enumerate(model.associative.query.unbind()):
+    layers = zip(
+        model.associative.query.unbind(),
+        memory.associations.unbind(),
+        memory.normalizer.unbind(),
+        strict=True,
+    )
+    for index, (w_query, A, z) in enumerate(layers):
         query = dpfp(functional.linear(text, w_query.to(text.dtype)))
         queries.append(query)
-        strays.append(_strays(query, memory.normalizer[index], mask))
-        text = adapter.layer(index, reads(index, text), context, delta[index])
+        strays.append(_strays(query, z, mask))
+        query = query.detach() if fixed else query
+        # The rows of one document are read as one long row: its memory is not copied.
+        beside, asked = (rows.reshape(len(z), -1, rows.shape[-1]) for rows in (text, query))
+        text = recall(beside, asked, A, z).view_as(text)
+        text = adapter.layer(index, text, context, delta[index])
     return adapter.finish(text), torch.stack(queries), torch.stack(strays).mean()
-
-
-def _projections(model: ArmtModel) -> list[Projections]:
-    memory = model.associative
-    if memory.system != "armt":
-        raise ModelError(f'Traces are kept of the system "armt" alone, not of {memory.system!r}.')
-    # `unbind`, because the gradient of each `weight[index]` would be as large as all of it.
-    stacked = (memory.query, memory.key, memory.value, memory.beta_weight, memory.beta_bias)
-    return [Projections(*of) for of in zip(*(w.unbind() for w in stacked), strict=True)]
 
 
 def _strays(rows: Tensor, z: Tensor, counts: Tensor) -> Tensor:

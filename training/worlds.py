@@ -9,6 +9,7 @@ import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 PLACES = ("kitchen", "garden", "hallway", "bedroom", "bathroom", "office")
 OBJECTS = ("football", "apple", "milk")
@@ -25,7 +26,7 @@ _TOOK = re.compile(rf"(\w+) (?:{'|'.join(_TAKE)}) the (\w+)(?: there)?\.")
 _LEFT = re.compile(rf"(\w+) (?:{'|'.join(_LEAVE)}) the (\w+)(?: there)?\.")
 _GAVE = re.compile(rf"(\w+) (?:{'|'.join(_GIVE)}) the (\w+) to (\w+)\.")
 _LIES = re.compile(r"The (\w+) is (north|south|east|west) of the (\w+)\.")
-
+_OF = re.compile(r"What is the (\w+) (north|south|east|west) of\?")
 
 _NAMES = frozenset({*PLACES, *OBJECTS, *MOVERS, *GIVERS})
 
@@ -162,6 +163,18 @@ def replay(sentences: tuple[str, ...] | list[str]) -> World:
     for sentence in sentences:
         world.tell(sentence)
     return world
+
+
+def meaning(question: str) -> str:
+    """One wording for the two that qa4 has for the same question."""
+    found = _OF.fullmatch(question)
+    return f"What is {_OPPOSITE[found[2]]} of the {found[1]}?" if found else question
+
+
+@cache
+def answered_by(sentence: str) -> frozenset[str]:
+    """The questions that this sentence alone answers."""
+    return frozenset(a.question for a in replay([sentence]).questions())
 
 
 def simulate(task: int, facts: int, draw: random.Random) -> list[str]:

@@ -16,7 +16,7 @@ from armt_core.apart import stretches
 from armt_core.model import ArmtModel
 from training.data.files import BabiQuestion
 from training.hiding import Place, Told, filler, laid, tell
-from training.objectives.addresses import address_loss
+from training.objectives.addresses import address_loss, rival_loss
 from training.objectives.base import Learned, Objective
 from training.recipe import RecipeError
 from training.rows import Answers, Words, ask
@@ -46,9 +46,10 @@ class Lengths:
     row, without memory: what answering is, before it is from memory. filled: share of batches
     that ask all questions of a story in one row, with a [MASK] for each answer (all answers of
     bAbI qa1 to qa5 are words of one token). absent: share of questions that the story does not
-    answer; nothing is to be said then. address, overlap, quiet: weights of the losses of what
-    is looked up (`training.objectives.addresses`), of keys that stray from all others
-    (`training.traced`), and of what filler writes (`_loud`). depth: only the last so many
+    answer; nothing is to be said then. address, rivals, overlap, quiet: weights of the losses of
+    what is looked up (`training.objectives.addresses`), of keys that stray from all others
+    (`training.traced`), and of what filler writes (`_loud`). fixed: what is said teaches
+    no key and no query; `address` and `rivals` alone do. depth: only the last so many
     segments are in the graph (truncated back-propagation); None: all."""
 
     tasks: tuple[int, ...] = (1,)
@@ -64,8 +65,10 @@ class Lengths:
     filled: float = 0.0
     absent: float = 0.0
     address: float = 0.0
+    rivals: float = 0.0
     overlap: float = 1.0
     quiet: float = 0.0
+    fixed: bool = False
     depth: int | None = None
 
 
@@ -131,18 +134,22 @@ class Babilong(Objective):
         ]
         outside = 0 if size.depth is None else max(0, S - size.depth)
         memory = read_on(model, segments[:outside]) if outside else None
-        memory, trace = read_traced(model, segments[outside:], memory)
-        hidden, queries, strays = ask_traced(model, answers, memory)
+        memory, trace = read_traced(model, segments[outside:], memory, size.fixed)
+        hidden, queries, strays = ask_traced(model, answers, memory, size.fixed)
         loss, right = answers.loss(model, hidden)
         figures = self._figures("right", right, asked)
         loss = loss + size.overlap * (strays + trace.strays)
         if size.quiet:
             loud = _loud(trace.logits, stories, outside)
             loss, figures["loud"] = loss + size.quiet * loud, float(loud.detach())
+        seen = _seen(stories, [text.mask for text in segments[outside:]], outside, model)
         if size.address:
-            seen = _seen(stories, [text.mask for text in segments[outside:]], outside, model)
             address, share = address_loss(queries, trace.keys, answers, asked, seen)
             loss, figures["address"] = loss + size.address * address, share
+        if size.rivals:
+            sentences = [story.facts for story in stories]
+            mistaken = rival_loss(queries, trace.keys, answers, asked, seen, sentences)
+            loss, figures["rivals"] = loss + size.rivals * mistaken, float(mistaken.detach())
         return Learned(loss, figures)
 
     def _read_once(self, model: ArmtModel, most: int) -> dict[int, list[Story]]:
