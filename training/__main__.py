@@ -11,7 +11,18 @@ from armt_core.errors import RecollectError, UsageError
 #: What `evaluate` makes; named here too, so that --help needs no model code.
 TABLES = ("babilong", "spans", "recall", "retrieval")
 #: What `ArmtConfig.system` can be.
-SYSTEMS = ("armt", "armt-without-gamma", "armt-without-delta", "rmt", "prmt")
+SYSTEMS = (
+    "armt",
+    "armt-without-gamma",
+    "armt-without-delta",
+    "rmt",
+    "prmt",
+    "sliding-window",
+    "full-attention",
+    "mamba",
+)
+#: Those that `associative` has a model for.
+ASSOCIATIVE_SYSTEMS = SYSTEMS[:5]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -91,7 +102,7 @@ def main(arguments: list[str] | None = None) -> int:
     associative = commands.add_parser(
         "associative", help="a system of the paper learns associative retrieval and is measured"
     )
-    associative.add_argument("--system", choices=SYSTEMS, default="armt")
+    associative.add_argument("--system", choices=ASSOCIATIVE_SYSTEMS, default="armt")
     associative.add_argument("--task", choices=("remember", "rewrite"), default="remember")
     associative.add_argument("--pairs", type=int, required=True, metavar="N", help="at the end")
     associative.add_argument("--seed", type=int, default=0)
