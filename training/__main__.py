@@ -109,6 +109,20 @@ def main(arguments: list[str] | None = None) -> int:
     associative.add_argument("--steps", type=int, required=True, metavar="N", help="in all")
     associative.add_argument("--output", type=Path, required=True, help="checkpoint and results")
 
+    algorithmic = commands.add_parser(
+        "algorithmic",
+        help="a system learns to copy or reverse what was told in segments, or parity",
+    )
+    algorithmic.add_argument("--problem", choices=("copy", "reverse", "parity"), required=True)
+    for command in (algorithmic,):
+        command.add_argument("--system", choices=SYSTEMS, default="armt")
+        command.add_argument(
+            "--segments", type=int, required=True, metavar="N", help="of a document, at the end"
+        )
+        command.add_argument("--seed", type=int, default=0)
+        command.add_argument("--steps", type=int, required=True, metavar="N", help="in all")
+        command.add_argument("--output", type=Path, required=True, help="checkpoint and results")
+
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     # What makes a library (for word search, in an evaluation) says much about itself.
@@ -172,6 +186,13 @@ def main(arguments: list[str] | None = None) -> int:
                 options.output,
             )
             print(json.dumps(found, indent=2))
+        elif options.command == "algorithmic":
+            from training.algorithmic import algorithmic as algorithmic_task
+            from training.small import learn
+
+            task = algorithmic_task(options.problem, options.segments)
+            small = options.system, options.seed, options.steps, options.output
+            print(json.dumps(learn(task, *small), indent=2))
         elif options.command == "average":
             from training.combine import average as average_of
 
