@@ -88,6 +88,7 @@ def train_small(
             f"not {steps}."
         )
     ends = [steps * i // len(task.stages) for i in range(len(task.stages) + 1)]
+    of = f"{system}, {task.name} {json.dumps(task.described)}"
     recipe = Recipe(
         seed=seed,
         learning_rate=RATE,
@@ -97,7 +98,7 @@ def train_small(
         decay=steps // 10,
         stages=tuple(
             # Its name says whose checkpoint it is: the trainer compares recipes.
-            Stage(f"{system}: {task.name} {i + 1}", end - begin, {task.name: 1.0}, {task.name: s})
+            Stage(f"{of}, stage {i + 1}", end - begin, {task.name: 1.0}, {task.name: s})
             for i, (s, begin, end) in enumerate(zip(task.stages, ends, ends[1:], strict=False))
         ),
     )
