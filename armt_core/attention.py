@@ -8,7 +8,8 @@ S tokens kept from before it, D width.
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
+from transformers import Cache
+from transformers.cache_utils import DynamicLayer
 
 from armt_core.adapters import Context, adapter_class
 from armt_core.config import ArmtConfig
@@ -91,9 +92,13 @@ class AttentionModel(SystemModel):
             )
 
 
-def _cache(memory: SeenTokens) -> DynamicCache:
-    """The keys and values of `memory`, to which each layer adds its own of this segment."""
-    cache = DynamicCache()
-    for index, (keys, values) in enumerate(zip(memory.keys, memory.values, strict=True)):
-        cache.update(keys, values, index)
-    return cache
+def _cache(memory: SeenTokens) -> Cache:
+    """The keys and values of `memory`, which are not changed: each layer puts its own of this
+    segment behind them."""
+    layers = []
+    for keys, values in zip(memory.keys, memory.values, strict=True):
+        layer = DynamicLayer()
+        layer.lazy_initialization(keys, values)
+        layer.keys, layer.values = keys, values
+        layers.append(layer)
+    return Cache(layers=layers)
