@@ -43,7 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
         for system in options.systems:
             rows.append(row(system, length, options.minutes, options.gigabytes))
             print(json.dumps(rows[-1]), file=sys.stderr)
-    print_table(["system", "tokens", "tokens/s", "peak MB", "state KB"], [_cells(r) for r in rows])
+    header = ["system", "tokens", "tokens/s", "of the processor", "peak MB", "state KB"]
+    print_table(header, [_cells(row) for row in rows])
     draw("systems", panels(rows))
     limits = {"minutes": options.minutes, "gigabytes": options.gigabytes}
     write_result("systems", {"segment_tokens": SEGMENT, **limits, "rows": rows})
@@ -79,12 +80,20 @@ def panels(rows: Sequence[Row]) -> list[Panel]:
     return found
 
 
+#: What a row measured, in the order of the table.
+_FIGURES = (
+    "tokens_per_second",
+    "tokens_per_processor_second",
+    "peak_megabytes",
+    "state_kilobytes",
+)
+
+
 def _cells(row: Row) -> list[str]:
     begin = [row["system"], f"{row['tokens']:,}"]
     if "ended" in row:
-        return [*begin, f"ended: {row['ended']}", "", ""]
-    figures = row["tokens_per_second"], row["peak_megabytes"], row["state_kilobytes"]
-    return begin + [f"{figure:,.0f}" for figure in figures]
+        return [*begin, f"ended: {row['ended']}", "", "", ""]
+    return begin + [f"{row[figure]:,.0f}" for figure in _FIGURES]
 
 
 if __name__ == "__main__":
