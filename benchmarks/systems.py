@@ -66,7 +66,7 @@ def panels(rows: Sequence[Row]) -> list[Panel]:
     read = [row for row in rows if "ended" not in row]
     kinds = list(dict.fromkeys(row["system"] for row in read))
     shown = {
-        "tokens_per_second": ("reading speed", "tokens a second"),
+        "tokens_per_processor_second": ("reading speed", "tokens a second of the processor"),
         "peak_megabytes": ("peak memory of the program", "MB"),
         "state_kilobytes": ("what is handed on", "KB"),
     }
