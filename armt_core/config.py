@@ -7,7 +7,16 @@ from transformers import AutoConfig, PretrainedConfig
 from armt_core.lowrank import Role
 
 MemoryTokens = Literal["own", "inline", "apart"]
-System = Literal["armt", "armt-without-gamma", "armt-without-delta", "rmt", "prmt"]
+System = Literal[
+    "armt",
+    "armt-without-gamma",
+    "armt-without-delta",
+    "rmt",
+    "prmt",
+    "sliding-window",
+    "full-attention",
+    "mamba",
+]
 
 
 class ArmtConfig(PretrainedConfig):
@@ -30,6 +39,9 @@ class ArmtConfig(PretrainedConfig):
         "armt": an associative memory a layer. "armt-without-gamma": its z takes all of each key.
         "armt-without-delta": plain sums, nothing is replaced. "rmt": memory tokens from the last
         layer to the first. "prmt": memory tokens of each layer to the same layer.
+        The others have no memory tokens. "sliding-window", "full-attention": keys and values of
+        the last `window` tokens, or of all. "mamba": the state of each layer of a Mamba-2.
+    window: for the system "sliding-window", how many tokens before it a token sees.
     deltas: the rank of what each role changes of the backbone ("memory", "answer", "reader"); a
         role that is not named uses the backbone as it is. BERT-like backbones only.
     reads_spans: there is a head that finds the answer of a question in a passage.
@@ -49,6 +61,7 @@ class ArmtConfig(PretrainedConfig):
         segment_tokens: int = 256,
         memory_tokens: MemoryTokens = "own",
         system: System = "armt",
+        window: int | None = None,
         deltas: dict[Role, int] | None = None,
         reads_spans: bool = False,
         answers_from_memory: bool = False,
@@ -72,6 +85,11 @@ class ArmtConfig(PretrainedConfig):
             )
         if system not in get_args(System):
             raise ValueError(f"system must be one of {get_args(System)}, not {system!r}.")
+        if (window is None) == (system == "sliding-window") or (window is not None and window < 1):
+            raise ValueError(
+                'The system "sliding-window" has a window of at least 1 token, and no other system '
+                f"has one: not system = {system!r} with window = {window}."
+            )
         if unknown := sorted(set(deltas or {}) - set(get_args(Role))):
             raise ValueError(f"deltas are of roles among {get_args(Role)}, not {unknown}.")
         self.deltas = dict(deltas or {})
@@ -81,6 +99,7 @@ class ArmtConfig(PretrainedConfig):
         self.segment_tokens = segment_tokens
         self.memory_tokens = memory_tokens
         self.system = system
+        self.window = window
         self.reads_spans = reads_spans
         self.answers_from_memory = answers_from_memory
         # Generation asks the outer configuration for these.

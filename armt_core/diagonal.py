@@ -42,12 +42,12 @@ def read_diagonal(
     While it reads, the weights of the layers are held once more, side by side. Dropout draws
     other numbers than in sequence. Raises ModelError if the layers cannot be called as one:
     they differ in more than their weights, or their weights are packed (`armt_core.packing`);
-    and for RMT and PRMT.
+    and for a system that is no ARMT.
     """
     if not isinstance(model, ArmtModel):
         raise ModelError(
-            f"Only an ARMT is read along the diagonal, not a {type(model).__name__} (RMT, PRMT). "
-            "Read with read_sequential."
+            f"Only an ARMT is read along the diagonal, not a {type(model).__name__}. Read with "
+            "read_sequential."
         )
     check_segments(input_ids, attention_mask)
     B, S, T = input_ids.shape

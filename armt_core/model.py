@@ -18,12 +18,11 @@ from transformers import (
     Cache,
     DynamicCache,
     GenerationMixin,
-    PreTrainedModel,
 )
 from transformers import initialization as init
 from transformers.utils import ModelOutput
 
-from armt_core.adapters import BackboneAdapter, adapter_class
+from armt_core.adapters import adapter_class
 from armt_core.apart import run_apart
 from armt_core.associative import AssociativeMemory, Write
 from armt_core.config import ArmtConfig
@@ -32,6 +31,7 @@ from armt_core.generation import generate_after_prefix
 from armt_core.lowrank import LayerDelta, LowRank, Role
 from armt_core.memory import MemoryState
 from armt_core.spans import SpanHead
+from armt_core.system_model import SystemModel
 from armt_core.together import run_together
 
 
@@ -47,24 +47,15 @@ class ArmtOutput(ModelOutput):
     past_key_values: Cache | None = None
 
 
-class ArmtModel(PreTrainedModel, GenerationMixin):
-    """Associative Recurrent Memory Transformer (arXiv 2407.04841), one memory a layer.
+class ArmtModel(SystemModel, GenerationMixin):
+    """Associative Recurrent Memory Transformer (arXiv 2407.04841), one memory a layer."""
 
-    No tensor of a document lives on the module: `memory` goes in and comes out.
-    """
-
-    config_class = ArmtConfig
-    config: ArmtConfig
-    base_model_prefix = "armt"
-    main_input_name = "input_ids"
-    _supports_sdpa = True
+    systems = ("armt", "armt-without-gamma", "armt-without-delta")
     # Writes are float32; in a 16-bit model so are the few weights they need.
     _keep_in_fp32_modules_strict = {"associative", "memory_tokens"}  # noqa: RUF012
 
     def __init__(self, config: ArmtConfig) -> None:
         super().__init__(config)
-        if config.system in ("rmt", "prmt"):
-            raise ModelError(f"{config.system!r} is no ARMT; armt_core.systems makes every system.")
         kind = adapter_class(config.backbone.model_type)
         self.backbone = kind.build(config.backbone)
         self.memory_tokens = nn.Parameter(torch.empty(config.num_memory_tokens, config.hidden_size))
@@ -98,11 +89,6 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
             )
         self.post_init()
 
-    @property
-    def adapter(self) -> BackboneAdapter:
-        """The view of the backbone that the loop below uses; made anew, it has no state."""
-        return adapter_class(self.config.backbone.model_type)(self.backbone)
-
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         """Fresh memory: W_v = 0, so that it is written and read without changing anything."""
@@ -120,19 +106,11 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
             init.normal_(module.weight, std=0.02)
             init.zeros_(module.bias)
 
-    def get_input_embeddings(self) -> nn.Module:
-        return self.backbone.get_input_embeddings()
-
     def get_output_embeddings(self) -> nn.Module | None:
         return self.backbone.get_output_embeddings()
 
     def can_generate(self) -> bool:
         return True
-
-    @property
-    def state_dtype(self) -> torch.dtype:
-        """The type of memory this model writes: float32, or float64 for a float64 model."""
-        return torch.promote_types(self.dtype, torch.float32)
 
     def delta(self, role: Role | None) -> Sequence[LayerDelta | None]:
         """The L layers' deltas of a role; Nones for one that uses the backbone as it is."""
@@ -141,7 +119,6 @@ class ArmtModel(PreTrainedModel, GenerationMixin):
         return self.deltas[role]  # type: ignore[return-value]
 
     def empty_memory(self, batch: int = 1) -> MemoryState:
-        """A memory of `batch` documents in which nothing is written, on the model's device."""
         return MemoryState.empty(self.config, batch, self.device, self.state_dtype)
 
     def run(

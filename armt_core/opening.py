@@ -99,7 +99,7 @@ def fingerprint(folder: Path, settings: dict[str, Any]) -> str:
     own = ("num_memory_tokens", "memory_dim", "segment_tokens", "memory_tokens", "deltas")
     described = {"backbone": backbone, "memory": {k: config.get(k) for k in own}, **settings}
     if config.get("system", "armt") != "armt":  # older configurations do not name it
-        described["system"] = config["system"]
+        described |= {"system": config["system"], "window": config.get("window")}
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
     files = sorted(
         p

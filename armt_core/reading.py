@@ -11,7 +11,7 @@ from torch import Tensor
 
 from armt_core.errors import ModelError
 
-#: What a system hands from segment to segment: MemoryState, or TokenMemory.
+#: What a system hands from segment to segment: MemoryState, TokenMemory, SeenTokens, LayerStates.
 Memory = TypeVar("Memory")
 
 

@@ -9,17 +9,17 @@ M memory tokens, D width.
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 from transformers import initialization as init
 
 from armt_core.adapters import BackboneAdapter, Context, adapter_class
 from armt_core.config import ArmtConfig
-from armt_core.errors import MemoryMismatch, ModelError
+from armt_core.errors import ModelError
 from armt_core.masks import attention_bias, memory_positions, positions
+from armt_core.system_model import SystemModel, refuse_settings_of_armt
 from armt_core.token_memory import TokenMemory
 
 
-class RecurrentModel(PreTrainedModel):
+class RecurrentModel(SystemModel):
     """A backbone and M memory tokens, handed on as `config.system` says ("rmt" or "prmt").
 
     The tokens of the segment before stand before the text, where all of it sees them, and once
@@ -27,44 +27,22 @@ class RecurrentModel(PreTrainedModel):
     stands before the text, and the model's own tokens stand after it.
     """
 
-    config_class = ArmtConfig
-    config: ArmtConfig
-    base_model_prefix = "armt"
-    main_input_name = "input_ids"
-    _supports_sdpa = True
+    systems = ("rmt", "prmt")
 
     def __init__(self, config: ArmtConfig) -> None:
         super().__init__(config)
-        if config.system not in ("rmt", "prmt"):
-            raise ModelError(
-                f"{config.system!r} hands no tokens on; armt_core.systems makes every system."
-            )
-        if config.memory_tokens != "own" or config.deltas or config.reads_spans:
-            raise ModelError(
-                f'A system {config.system!r} has memory_tokens "own", no deltas and no span head, '
-                f"not {config.memory_tokens!r}, {config.deltas} and {config.reads_spans}."
-            )
+        refuse_settings_of_armt(config)
         self.backbone = adapter_class(config.backbone.model_type).build(config.backbone)
         self.memory_tokens = nn.Parameter(torch.empty(config.num_memory_tokens, config.hidden_size))
         self.post_init()
-
-    @property
-    def adapter(self) -> BackboneAdapter:
-        """The view of the backbone that the loop below uses; made anew, it has no state."""
-        return adapter_class(self.config.backbone.model_type)(self.backbone)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         if module is self:
             init.normal_(self.memory_tokens, std=0.02)
 
-    def get_input_embeddings(self) -> nn.Module:
-        return self.backbone.get_input_embeddings()
-
     def empty_memory(self, batch: int = 1) -> TokenMemory:
-        """A memory of `batch` documents of which nothing was read, on the model's device."""
-        dtype = torch.promote_types(self.dtype, torch.float32)
-        return TokenMemory.empty(self.config, batch, self.device, dtype)
+        return TokenMemory.empty(self.config, batch, self.device, self.state_dtype)
 
     def run(
         self,
@@ -73,13 +51,8 @@ class RecurrentModel(PreTrainedModel):
         memory: TokenMemory | None = None,
         write: bool = False,
     ) -> tuple[Tensor, TokenMemory]:
-        """One segment through all layers: (B, T, D) hidden states of the text, and the memory.
-
-        input_ids and attention_mask: (B, T), 0 at padding; a document whose mask is all 0 is over
-        and keeps its memory. memory: None is an empty one. write: make the next memory, else the
-        one given comes back. Raises MemoryMismatch for a memory of another shape, ModelError for
-        a segment that is longer than the backbone can tell apart.
-        """
+        """As `SystemModel.run`. Raises ModelError for a segment that is, with the memory tokens
+        before it, longer than the backbone can tell apart."""
         adapter, M = self.adapter, self.config.num_memory_tokens
         B, T = input_ids.shape
         memory = self._check(adapter, B, T, memory)
@@ -136,8 +109,5 @@ class RecurrentModel(PreTrainedModel):
         if memory is None:
             return self.empty_memory(B)
         memory.check(self.config)
-        if memory.batch != B:
-            raise MemoryMismatch(
-                f"The memory holds {memory.batch} documents, the tokens are of {B} rows."
-            )
+        memory.check_rows(B)
         return memory

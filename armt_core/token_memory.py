@@ -4,18 +4,18 @@ Axes: H places where tokens are handed over (RMT 1, PRMT one a layer), B documen
 tokens, D width.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from armt_core.batched import BatchedMemory
 from armt_core.config import ArmtConfig
 from armt_core.errors import MemoryMismatch
 
 
 @dataclass(frozen=True)
-class TokenMemory:
+class TokenMemory(BatchedMemory):
     """What has been read, for B documents side by side.
 
     tokens: (H, B, M, D), as the segment before left them; nothing reads those of a document
@@ -46,26 +46,6 @@ class TokenMemory:
             torch.zeros(H, batch, M, D, device=device, dtype=dtype),
             torch.zeros(batch, device=device, dtype=torch.int64),
         )
-
-    @staticmethod
-    def stack(states: Sequence["TokenMemory"]) -> "TokenMemory":
-        """Several memories side by side, in order; they are never mixed."""
-        if not states:
-            raise MemoryMismatch("stack needs at least one memory.")
-        return TokenMemory(
-            torch.cat([s.tokens for s in states], dim=1),
-            torch.cat([s.segments_read for s in states]),
-        )
-
-    @property
-    def batch(self) -> int:
-        """B, the number of documents."""
-        return self.tokens.shape[1]
-
-    def select(self, index: int) -> "TokenMemory":
-        """The memory of one document of the batch, itself a batch of one."""
-        one = slice(index, index + 1) if index != -1 else slice(-1, None)
-        return TokenMemory(self.tokens[:, one], self.segments_read[one])
 
     def check(self, config: ArmtConfig) -> None:
         """Raises MemoryMismatch when this memory does not fit a model of `config`."""

@@ -13,10 +13,7 @@ Axes: B segments of a batch, T tokens.
 """
 
 import argparse
-import statistics
 import sys
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -29,6 +26,7 @@ from armt_core.model import ArmtModel
 from armt_core.padding import pad_segments
 from armt_core.pooling import mean_pool
 from benchmarks.results import ROOT, print_table, write_result
+from benchmarks.timing import interleaved
 from ingest.cleaning import clean_document
 from ingest.parse import parse_file
 from ingest.passages import split_passages
@@ -60,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     stock = ArmtModel.from_pretrained(DEFAULT_MODEL, dtype=dtype).to(reader.model.device).eval()
     bert, packed = stock.backbone.bert, reader.model.backbone.bert
     # Taken in turn, so that a slow moment of the machine falls on all.
-    times = _interleaved(
+    times = interleaved(
         [
             partial(_plain, bert, segments, 1),
             partial(_plain, packed, segments, 1),
@@ -70,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     plain, laid_out, read = (tokens / seconds for seconds in times)
     batches = {
-        size: tokens / _interleaved([partial(_plain, bert, segments, size)], 3)[0]
+        size: tokens / interleaved([partial(_plain, bert, segments, size)], 3)[0]
         for size in BATCHES
     }
     best = max(batches, key=lambda b: batches[b])
@@ -137,24 +135,10 @@ def _read(reader: DocumentModel, segments: list[Segment]) -> None:
         _, memory = reader.read_segments([segment], memory)
 
 
-def _interleaved(what: list[Callable[[], object]], runs: int) -> list[float]:
-    """The median seconds of each, taken in turn; the first round is not counted."""
-    times: list[list[float]] = [[] for _ in what]
-    for run in range(runs + 1):
-        for index, call in enumerate(what):
-            start = time.perf_counter()
-            call()
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            if run:
-                times[index].append(time.perf_counter() - start)
-    return [statistics.median(t) for t in times]
-
-
 def _matrix_rate(dtype: torch.dtype, device: torch.device, n: int = 2048) -> float:
     """Floating-point operations a second of an n x n product."""
     a = torch.randn(n, n, device=device).to(dtype)
-    seconds = _interleaved([lambda: torch.matmul(a, a)], 9)[0]
+    seconds = interleaved([lambda: torch.matmul(a, a)], 9)[0]
     return 2 * n**3 / seconds
 
 

@@ -10,6 +10,7 @@ from transformers import (
     GPT2Config,
     GPTNeoXConfig,
     LlamaConfig,
+    Mamba2Config,
     MistralConfig,
     Qwen2Config,
 )
@@ -49,6 +50,20 @@ def backbone_config(family: str) -> Any:
             embd_pdrop=0.0,
             resid_pdrop=0.0,
             attn_pdrop=0.0,
+        )
+    if family == "mamba2":  # not among FAMILIES: the backbone of the system "mamba" alone
+        return Mamba2Config(
+            vocab_size=VOCABULARY,
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_heads=4,
+            head_dim=16,
+            state_size=8,
+            n_groups=1,
+            chunk_size=4,
+            bos_token_id=1,
+            eos_token_id=2,
+            pad_token_id=0,
         )
     if family == "gpt_neox":
         return GPTNeoXConfig(**_ROTARY)

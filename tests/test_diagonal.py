@@ -125,7 +125,7 @@ def test_layers_that_differ_in_more_than_weights_are_refused_by_name():
 def test_systems_without_associations_are_refused():
     backbone = backbone_config("gpt2")
     model = new_system(ArmtConfig(backbone=backbone, segment_tokens=24, system="prmt"))
-    with pytest.raises(ModelError, match=r"not a RecurrentModel .* Read with read_sequential"):
+    with pytest.raises(ModelError, match=r"not a RecurrentModel\. Read with read_sequential"):
         read_diagonal(model, random_ids(1, 2, 5))  # type: ignore[arg-type]
 
 

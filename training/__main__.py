@@ -5,13 +5,25 @@ import json
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
 from armt_core.errors import RecollectError, UsageError
 
 #: What `evaluate` makes; named here too, so that --help needs no model code.
 TABLES = ("babilong", "spans", "recall", "retrieval")
 #: What `ArmtConfig.system` can be.
-SYSTEMS = ("armt", "armt-without-gamma", "armt-without-delta", "rmt", "prmt")
+SYSTEMS = (
+    "armt",
+    "armt-without-gamma",
+    "armt-without-delta",
+    "rmt",
+    "prmt",
+    "sliding-window",
+    "full-attention",
+    "mamba",
+)
+#: Those that `associative` has a model for.
+ASSOCIATIVE_SYSTEMS = SYSTEMS[:5]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -91,12 +103,35 @@ def main(arguments: list[str] | None = None) -> int:
     associative = commands.add_parser(
         "associative", help="a system of the paper learns associative retrieval and is measured"
     )
-    associative.add_argument("--system", choices=SYSTEMS, default="armt")
+    associative.add_argument("--system", choices=ASSOCIATIVE_SYSTEMS, default="armt")
     associative.add_argument("--task", choices=("remember", "rewrite"), default="remember")
     associative.add_argument("--pairs", type=int, required=True, metavar="N", help="at the end")
     associative.add_argument("--seed", type=int, default=0)
     associative.add_argument("--steps", type=int, required=True, metavar="N", help="in all")
     associative.add_argument("--output", type=Path, required=True, help="checkpoint and results")
+
+    algorithmic = commands.add_parser(
+        "algorithmic",
+        help="a system learns to copy or reverse what was told in segments, or parity",
+    )
+    algorithmic.add_argument("--problem", choices=("copy", "reverse", "parity"), required=True)
+    series = commands.add_parser(
+        "series", help="a system learns the next value of Mackey-Glass, told in segments"
+    )
+    lm = commands.add_parser(
+        "lm", help="a system learns language from long stretches of books, a byte a token"
+    )
+    lm.add_argument("--data", type=Path, required=True, help="folder with the training data")
+    strategies = ("plain", "length-curriculum", "memory-dropout")
+    lm.add_argument("--strategy", choices=strategies, default="plain")
+    for command in (algorithmic, series, lm):
+        command.add_argument("--system", choices=SYSTEMS, default="armt")
+        command.add_argument(
+            "--segments", type=int, required=True, metavar="N", help="of a document, at the end"
+        )
+        command.add_argument("--seed", type=int, default=0)
+        command.add_argument("--steps", type=int, required=True, metavar="N", help="in all")
+        command.add_argument("--output", type=Path, required=True, help="checkpoint and results")
 
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
@@ -161,6 +196,8 @@ def main(arguments: list[str] | None = None) -> int:
                 options.output,
             )
             print(json.dumps(found, indent=2))
+        elif options.command in ("algorithmic", "series", "lm"):
+            print(json.dumps(_learn_small(options), indent=2))
         elif options.command == "average":
             from training.combine import average as average_of
 
@@ -178,6 +215,25 @@ def main(arguments: list[str] | None = None) -> int:
         return 2 if isinstance(error, UsageError) else 1
     print(f"wrote {options.output}", file=sys.stderr)
     return 0
+
+
+def _learn_small(options: argparse.Namespace) -> dict[str, Any]:
+    """A small model of a system learns a task; what was measured."""
+    from training.small import learn
+
+    if options.command == "algorithmic":
+        from training.algorithmic import algorithmic
+
+        task = algorithmic(options.problem, options.segments)
+    elif options.command == "series":
+        from training.series import series
+
+        task = series(options.segments)
+    else:
+        from training.lm import lm
+
+        task = lm(options.data, options.strategy, options.segments)
+    return learn(task, options.system, options.seed, options.steps, options.output)
 
 
 if __name__ == "__main__":
