@@ -32,9 +32,14 @@ class LowRank(nn.Module):
 
     @torch.no_grad()
     def begin_near(self, other: "LowRank") -> None:
-        """Makes this the nearest of its rank to another of the same sizes and at least its rank
-        (singular values)."""
-        rank = len(self.inward)
+        """Makes this the same as another of the same sizes, or the nearest of its rank (singular
+        values) if that is lower. What it has beyond the other's rank begins fresh."""
+        rank, its = len(self.inward), len(other.inward)
+        if rank >= its:
+            self.inward[:its].copy_(other.inward)
+            self.outward.zero_()
+            self.outward[:, :its].copy_(other.outward)
+            return
         U, S, V = torch.linalg.svd(other.outward @ other.inward, full_matrices=False)
         root = S[:rank].sqrt()
         self.outward.copy_(U[:, :rank] * root)

@@ -91,12 +91,15 @@ class ArmtModel(SystemModel, GenerationMixin):
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        """Fresh memory: W_v = 0, so that it is written and read without changing anything."""
+        """Fresh memory: W_v = 0, so that it is written and read without changing anything, and
+        W_q = W_k, so that what is alike is found: two draws hardly ever learn to agree
+        (docs/decisions.md)."""
         if module is self:
             init.normal_(self.memory_tokens, std=0.02)
         elif isinstance(module, AssociativeMemory):
-            for weight in (module.query, module.key, module.beta_weight):
+            for weight in (module.key, module.beta_weight):
                 init.normal_(weight, std=self.config.hidden_size**-0.5)
+            init.copy_(module.query, module.key)
             init.zeros_(module.value)
             init.zeros_(module.beta_bias)
         elif isinstance(module, LowRank):

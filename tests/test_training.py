@@ -189,7 +189,7 @@ def test_a_role_can_begin_as_another_or_near_it_where_its_rank_is_lower(words):
             begin_roles(model, impossible)
 
 
-def test_deltas_of_a_higher_rank_are_brought_down(words, tmp_path):
+def test_deltas_of_another_rank_are_brought_down_or_grow_without_a_change(words, tmp_path):
     model = tiny_model(memory_tokens="apart", deltas={"answer": 3, "reader": 1}, reads_spans=True)
     with torch.no_grad():
         for weight in model.deltas.parameters():
@@ -197,13 +197,17 @@ def test_deltas_of_a_higher_rank_are_brought_down(words, tmp_path):
     model.save_pretrained(tmp_path)
     words.tokenizer.save_pretrained(tmp_path)
     lower, _ = open_start(tmp_path, {"answer": 2, "memory": 4, "reader": 5})
-    assert lower.config.deltas == {"answer": 2, "memory": 4, "reader": 1}
+    assert lower.config.deltas == {"answer": 2, "memory": 4, "reader": 5}
+    grown, x = lower.deltas["reader"][1].widen, torch.randn(7, model.config.hidden_size)
+    torch.testing.assert_close(grown(x), model.deltas["reader"][1].widen(x))
+    grown(x).sum().backward()
+    assert all(bool(row.any()) for row in grown.outward.grad.T)  # the new rows learn
     ours, theirs = (m.deltas["answer"][0].query for m in (lower, model))
     gap = (ours.outward @ ours.inward - theirs.outward @ theirs.inward).norm()
     least = torch.linalg.svdvals(theirs.outward @ theirs.inward)[2]
     torch.testing.assert_close(gap, least, rtol=1e-3, atol=1e-4)
     for name, weight in lower.named_parameters():
-        if not name.startswith(("deltas.answer", "deltas.memory")):
+        if not name.startswith("deltas."):
             assert torch.equal(weight, model.get_parameter(name)), name
 
 

@@ -11,7 +11,6 @@ from torch.nn import functional
 
 from armt_core.config import System
 from armt_core.reading import read_sequential
-from armt_core.systems import new_system
 from training import __main__ as command_line
 from training import associative
 from training.checkpoints import CheckpointError
@@ -20,14 +19,16 @@ from training.objectives.associative import (
     ASKED,
     IS,
     KEY,
+    PAIR,
     VOCABULARY,
     Drawn,
     answer,
     draw_documents,
     matches,
 )
+from training.small import learn, small_model, train_small
 
-SYSTEMS = command_line.ASSOCIATIVE_SYSTEMS
+SYSTEMS = get_args(System)
 
 
 @pytest.fixture(autouse=True)
@@ -42,14 +43,17 @@ def told(drawn: Drawn, document: int) -> list[tuple[tuple[int, ...], int]]:
     return [(tuple(row[:KEY]), row[KEY + 1]) for row in rows]
 
 
-def test_to_remember_are_pairs_of_different_keys_and_one_is_asked_for():
-    drawn = draw_documents(random.Random(1), "remember", 20, 30)
+def test_to_remember_are_pairs_of_different_keys_and_different_ones_are_asked_for():
+    drawn = draw_documents(random.Random(1), "remember", 20, 30, 4)
     for document in range(30):
         pairs = dict(told(drawn, document))
-        question = drawn.questions[document].tolist()
-        assert len(pairs) == 20 and question[KEY] == ASKED
-        assert pairs[tuple(question[:KEY])] == question[KEY + 1] == drawn.values[document].item()
+        questions = drawn.questions[document].tolist()
+        assert len(pairs) == 20 and len({tuple(q[:KEY]) for q in questions}) == 4
+        for question, value in zip(questions, drawn.values[document].tolist(), strict=True):
+            assert question[KEY] == ASKED
+            assert [pairs[tuple(question[:KEY])]] == question[KEY + 1 :] == value
     assert int(drawn.pairs.max()) < VOCABULARY
+    assert draw_documents(random.Random(1), "rewrite", 5, 2, 8).questions.shape == (2, 3, PAIR)
 
 
 def test_rewritten_keys_come_again_and_the_last_value_counts():
@@ -58,7 +62,7 @@ def test_rewritten_keys_come_again_and_the_last_value_counts():
     for document in range(50):
         pairs = told(drawn, document)
         assert len(pairs) == 20 and len({key for key, _ in pairs}) == 10
-        question = drawn.questions[document].tolist()
+        (question,) = drawn.questions[document].tolist()
         values = [value for key, value in pairs if key == tuple(question[:KEY])]
         assert values[-1] == question[KEY + 1]
         rewritten += values[0] != values[-1]
@@ -66,7 +70,7 @@ def test_rewritten_keys_come_again_and_the_last_value_counts():
 
 
 def test_a_document_is_drawn_from_its_seed_alone():
-    one, other = (draw_documents(random.Random("3/7"), "rewrite", 5, 4) for _ in range(2))
+    one, other = (draw_documents(random.Random("3/7"), "rewrite", 5, 4, 2) for _ in range(2))
     assert torch.equal(one.pairs, other.pairs) and torch.equal(one.questions, other.questions)
 
 
@@ -74,7 +78,7 @@ def test_a_match_is_a_value_of_which_every_symbol_is_the_most_likely_one():
     drawn = draw_documents(random.Random(1), "remember", 2, 3)
     logits = functional.one_hot(drawn.values, VOCABULARY).float()
     logits[1] = logits[1].roll(1, dims=-1)
-    assert matches(logits, drawn).tolist() == [True, False, True]
+    assert matches(logits, drawn).tolist() == [[True], [False], [True]]
 
 
 def test_exact_match_is_the_share_of_all_documents(monkeypatch):
@@ -84,77 +88,58 @@ def test_exact_match_is_the_share_of_all_documents(monkeypatch):
         return logits
 
     monkeypatch.setattr(associative, "answer", every_other)
-    model = associative.new_system(associative._config("armt"))
     # Batches of 8, 8 and 3: 4, 4 and 2 are right.
+    model = small_model("armt", VOCABULARY, PAIR)
     found = associative.exact_match(model, "remember", 2, 19, random.Random(0))
     assert found == 10 / 19
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_several_questions_are_answered_as_each_alone(system: System):
+    torch.manual_seed(2)
+    model = small_model(system, VOCABULARY, PAIR).eval()
+    drawn = draw_documents(random.Random(3), "remember", 3, 2, 3)
+    together = answer(model, drawn)
+    for q in range(3):
+        alone = answer(model, Drawn(drawn.pairs, drawn.questions[:, q : q + 1]))
+        torch.testing.assert_close(together[:, q : q + 1], alone)
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_a_short_training_of_each_system_lowers_the_loss(system: System, tmp_path: Path):
     torch.manual_seed(0)
-    before = associative.new_system(associative._config(system)).eval()
-    after = associative.train_associative(system, "remember", 2, 0, 16, tmp_path)
-    drawn = draw_documents(random.Random("apart"), "remember", 2, 64)
+    before = small_model(system, VOCABULARY, PAIR).eval()
+    after = train_small(associative.associative("remember", 1), system, 0, 30, tmp_path)
+    drawn = draw_documents(random.Random("apart"), "remember", 1, 64)
     losses = [
-        functional.cross_entropy(answer(model, drawn)[:, 0], drawn.values[:, 0]).item()
+        functional.cross_entropy(answer(model, drawn)[:, 0, 0], drawn.values[:, 0, 0]).item()
         for model in (before, after)
     ]
-    assert losses[1] < losses[0] - 0.03
+    assert losses[1] < losses[0] - 0.02
 
 
-def test_a_training_in_pieces_ends_where_one_in_one_go_does(tmp_path: Path):
-    arguments = ("armt", "rewrite", 2, 5, 5)
-    whole = associative.train_associative(*arguments, tmp_path / "whole")
-    associative.train_associative(*arguments, tmp_path / "pieces", stop_after=2)
-    pieces = associative.train_associative(*arguments, tmp_path / "pieces")
-    for name, weight in whole.state_dict().items():
-        assert torch.equal(weight, pieces.state_dict()[name]), name
-
-
-def test_another_system_does_not_go_on_with_a_checkpoint(tmp_path: Path):
-    associative.train_associative("armt", "remember", 1, 0, 2, tmp_path, stop_after=1)
+def test_another_task_does_not_go_on_with_a_checkpoint(tmp_path: Path):
+    train_small(associative.associative("remember", 1), "armt", 0, 2, tmp_path, stop_after=1)
     with pytest.raises(CheckpointError, match="of another recipe"):
-        associative.train_associative("armt-without-gamma", "remember", 1, 0, 2, tmp_path)
+        train_small(associative.associative("rewrite", 1), "armt", 0, 2, tmp_path)
 
 
 def test_the_curriculum_ends_with_the_pairs_that_were_asked_for():
-    recipe = associative._recipe("rmt", "remember", 20, 0, 100)
-    stages = [(s.settings["associative"]["pairs"], s.steps) for s in recipe.stages]
-    assert [pairs for pairs, _ in stages] == [1, 2, 3, 5, 10, 20]
-    assert recipe.steps == 100 and {steps for _, steps in stages} == {16, 17}
-    last = associative._recipe("rmt", "remember", 7, 0, 100).stages[-1]
-    assert last.settings["associative"]["pairs"] == 7
+    stages = associative.associative("remember", 20).stages
+    assert [stage["pairs"] for stage in stages] == [1, 2, 3, 5, 10, 20]
+    assert associative.associative("remember", 7).stages[-1]["pairs"] == 7
 
 
 def test_results_are_written_with_the_setting_they_are_of(tmp_path: Path):
-    found = associative.learn_associative(
-        "prmt", "remember", 2, 0, 2, tmp_path, measured=(3,), documents=10
-    )
+    task = associative.associative("remember", 2, measured=(3,), documents=10)
+    found = learn(task, "prmt", 0, 2, tmp_path)
     written = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     assert {k: written[k] for k in found} == found and {"machine", "commit"} <= set(written)
-    assert (found["system"], found["task"], found["seed"], found["steps"]) == (
-        "prmt",
-        "remember",
-        0,
-        2,
-    )
+    setting = (found["task"], found["told"], found["system"], found["pairs"], found["steps"])
+    assert setting == ("associative", "remember", "prmt", 2, 2)
     assert list(found["exact_match"]) == ["2", "3"]
     assert all(0 <= share <= 1 for share in found["exact_match"].values())
-
-
-def test_the_command_gives_what_it_is_told_to_the_training(monkeypatch, tmp_path, capsys):
-    given: list[tuple] = []
-    monkeypatch.setattr(
-        associative, "learn_associative", lambda *a: given.append(a) or {"exact_match": {"5": 1.0}}
-    )
-    line = (
-        f"associative --system rmt --task rewrite --pairs 5 --seed 3 --steps 9 --output {tmp_path}"
-    )
-    assert command_line.main(line.split()) == 0
-    assert given == [("rmt", "rewrite", 5, 3, 9, tmp_path)]
-    assert json.loads(capsys.readouterr().out) == {"exact_match": {"5": 1.0}}
-    assert get_args(System) == command_line.SYSTEMS
 
 
 @pytest.mark.parametrize(
@@ -174,10 +159,10 @@ def test_lists_of_writes_give_the_memory_the_answers_and_the_gradients_of_the_ma
     system: System,
 ):
     torch.manual_seed(1)
-    model = new_system(associative._config(system)).eval().double()
+    model = small_model(system, VOCABULARY, PAIR).eval().double()
     with torch.no_grad():
         model.associative.value.normal_(std=0.1)
-    drawn = draw_documents(random.Random(2), "rewrite", 5, 4)
+    drawn = draw_documents(random.Random(2), "rewrite", 5, 4, 2)
     learned = dict(model.named_parameters())
 
     def gradients(logits: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -189,9 +174,10 @@ def test_lists_of_writes_give_the_memory_the_answers_and_the_gradients_of_the_ma
     state = read_sequential(model, drawn.pairs).memory
     torch.testing.assert_close(listed.sum().associations, state.associations)
     torch.testing.assert_close(listed.sum().normalizer, state.normalizer)
-    hidden = ask_listed(model, drawn.questions, listed)
-    fast = model.adapter.logits(hidden[:, KEY : KEY + 1])
+    hidden = ask_listed(model, drawn.questions.flatten(0, 1), listed)
+    fast = model.adapter.logits(hidden[:, KEY : KEY + 1]).unflatten(0, (4, 2))
     slow = answer(model, drawn)
+    torch.testing.assert_close(answer(model, drawn, learning=True), slow)
     torch.testing.assert_close(fast, slow)
     one, other = gradients(fast), gradients(slow)
     assert one.keys() == other.keys() and len(one) > 40

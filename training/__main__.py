@@ -22,8 +22,6 @@ SYSTEMS = (
     "full-attention",
     "mamba",
 )
-#: Those that `associative` has a model for.
-ASSOCIATIVE_SYSTEMS = SYSTEMS[:5]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -103,12 +101,8 @@ def main(arguments: list[str] | None = None) -> int:
     associative = commands.add_parser(
         "associative", help="a system of the paper learns associative retrieval and is measured"
     )
-    associative.add_argument("--system", choices=ASSOCIATIVE_SYSTEMS, default="armt")
     associative.add_argument("--task", choices=("remember", "rewrite"), default="remember")
     associative.add_argument("--pairs", type=int, required=True, metavar="N", help="at the end")
-    associative.add_argument("--seed", type=int, default=0)
-    associative.add_argument("--steps", type=int, required=True, metavar="N", help="in all")
-    associative.add_argument("--output", type=Path, required=True, help="checkpoint and results")
 
     algorithmic = commands.add_parser(
         "algorithmic",
@@ -125,10 +119,11 @@ def main(arguments: list[str] | None = None) -> int:
     strategies = ("plain", "length-curriculum", "memory-dropout")
     lm.add_argument("--strategy", choices=strategies, default="plain")
     for command in (algorithmic, series, lm):
-        command.add_argument("--system", choices=SYSTEMS, default="armt")
         command.add_argument(
             "--segments", type=int, required=True, metavar="N", help="of a document, at the end"
         )
+    for command in (associative, algorithmic, series, lm):
+        command.add_argument("--system", choices=SYSTEMS, default="armt")
         command.add_argument("--seed", type=int, default=0)
         command.add_argument("--steps", type=int, required=True, metavar="N", help="in all")
         command.add_argument("--output", type=Path, required=True, help="checkpoint and results")
@@ -184,19 +179,7 @@ def main(arguments: list[str] | None = None) -> int:
             text = json.dumps({**stamp(), **tables}, indent=2)
             options.output.write_text(text + "\n", encoding="utf-8")
             print(markdown(tables))
-        elif options.command == "associative":
-            from training.associative import learn_associative
-
-            found = learn_associative(
-                options.system,
-                options.task,
-                options.pairs,
-                options.seed,
-                options.steps,
-                options.output,
-            )
-            print(json.dumps(found, indent=2))
-        elif options.command in ("algorithmic", "series", "lm"):
+        elif options.command in ("associative", "algorithmic", "series", "lm"):
             print(json.dumps(_learn_small(options), indent=2))
         elif options.command == "average":
             from training.combine import average as average_of
@@ -221,7 +204,11 @@ def _learn_small(options: argparse.Namespace) -> dict[str, Any]:
     """A small model of a system learns a task; what was measured."""
     from training.small import learn
 
-    if options.command == "algorithmic":
+    if options.command == "associative":
+        from training.associative import associative
+
+        task = associative(options.task, options.pairs)
+    elif options.command == "algorithmic":
         from training.algorithmic import algorithmic
 
         task = algorithmic(options.problem, options.segments)

@@ -31,7 +31,7 @@ class Recipe:
     from random numbers. emptied: share of batches with an emptied memory. decay: over how
     many of the last steps the rates fall to zero. trained: beginnings of the names of weights that
     are trained ("deltas.reader"), the others stay as they are; none: all are. deltas: the rank of
-    what roles change of the backbone; deltas of a higher rank are brought down to it. begin_as: the
+    what roles change of the backbone; deltas of another rank are brought to it. begin_as: the
     role whose deltas another's begin as, by its name."""
 
     seed: int = 0

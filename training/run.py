@@ -56,8 +56,8 @@ T = TypeVar("T")
 def open_start(start: Path, deltas: Mapping[str, int] | None = None) -> tuple[ArmtModel, Words]:
     """The float32 weights of a model folder or of a training, and its vocabulary.
 
-    deltas: the rank of roles' deltas. Those of a role that the model has none for begin fresh; of
-    higher ranks the nearest of this rank are taken.
+    deltas: the rank of roles' deltas. Those of a role that the model has none for begin fresh,
+    those of another rank become the nearest of this one (`LowRank.begin_near`).
     """
     trained = not (start / "config.json").is_file()
     folder = start / _MODEL if trained else start
@@ -86,23 +86,21 @@ def save_training(model: ArmtModel, words: Words, recipe: dict[str, Any], output
 
 
 def _of_ranks(model: ArmtModel, deltas: Mapping[str, int]) -> ArmtModel:
-    """The model with the deltas of these roles at these ranks or, if they are lower, its own."""
-    lower = {
-        role: min(rank, deltas.get(str(role), rank)) for role, rank in model.config.deltas.items()
-    }
-    if lower == model.config.deltas:
+    """The model with the deltas of these roles at these ranks."""
+    ranks = {role: deltas.get(str(role), rank) for role, rank in model.config.deltas.items()}
+    changed = [role for role, rank in model.config.deltas.items() if ranks[role] != rank]
+    if not changed:
         return model
     config = copy.deepcopy(model.config)
-    config.deltas = lower
-    smaller = ArmtModel(config)
-    less = [role for role in lower if lower[role] < model.config.deltas[role]]
-    changed = tuple(f"deltas.{role}." for role in less)
-    kept = {k: v for k, v in model.state_dict().items() if not k.startswith(changed)}
-    smaller.load_state_dict({**smaller.state_dict(), **kept})
-    for role in less:
-        for part, of in zip(_low_ranks(smaller, role), _low_ranks(model, role), strict=True):
+    config.deltas = ranks
+    other = ArmtModel(config)
+    names = tuple(f"deltas.{role}." for role in changed)
+    kept = {k: v for k, v in model.state_dict().items() if not k.startswith(names)}
+    other.load_state_dict({**other.state_dict(), **kept})
+    for role in changed:
+        for part, of in zip(_low_ranks(other, role), _low_ranks(model, role), strict=True):
             part.begin_near(of)
-    return smaller
+    return other
 
 
 def begin_roles(model: ArmtModel, begin_as: Mapping[str, str]) -> None:

@@ -2,7 +2,7 @@
 
 "remember": every key comes once. "rewrite": keys come again, and the last value counts.
 
-Axes: B documents, S segments (pairs), T tokens of a pair, V tokens of a value.
+Axes: B documents, S segments (pairs), Q questions of each, T tokens of a pair, V of a value.
 """
 
 import random
@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from armt_core.model import ArmtModel
 from armt_core.reading import Reads, read_sequential
 from armt_core.systems import SystemModel
+from training.listed import ask_listed, read_listed
 from training.objectives.base import Learned, Objective
 
 Task = Literal["remember", "rewrite"]
@@ -32,20 +34,23 @@ MOST_PAIRS = SYMBOLS**KEY
 
 @dataclass(frozen=True)
 class Drawn:
-    """pairs: (B, S, T), `key IS value`; questions: (B, T), `key ASKED value`, of a key told."""
+    """pairs: (B, S, T), `key IS value`; questions: (B, Q, T), `key ASKED value`, of keys told."""
 
     pairs: Tensor
     questions: Tensor
 
     @property
     def values(self) -> Tensor:
-        """The right answers, (B, V)."""
-        return self.questions[:, KEY + 1 :]
+        """The right answers, (B, Q, V)."""
+        return self.questions[:, :, KEY + 1 :]
 
 
-def draw_documents(draw: random.Random, task: Task, pairs: int, documents: int) -> Drawn:
-    """So many documents of so many pairs; in "rewrite" half as many keys share the pairs."""
-    rows, questions = [], []
+def draw_documents(
+    draw: random.Random, task: Task, pairs: int, documents: int, questions: int = 1
+) -> Drawn:
+    """So many documents of so many pairs, and questions about different keys of each, as many as
+    there are keys at most; in "rewrite" half as many keys share the pairs."""
+    told, asked = [], []
     for _ in range(documents):
         keys = draw.sample(range(MOST_PAIRS), pairs if task == "remember" else (pairs + 1) // 2)
         # Of keys that come again, each comes at least once, in any order.
@@ -53,47 +58,57 @@ def draw_documents(draw: random.Random, task: Task, pairs: int, documents: int) 
         draw.shuffle(order)
         values = [draw.randrange(SYMBOLS**VALUE) for _ in order]
         last = dict(zip(order, values, strict=True))
-        asked = draw.choice(keys)
-        told = zip(order, values, strict=True)
-        rows.append([[*_symbols(k, KEY), IS, *_symbols(v, VALUE)] for k, v in told])
-        questions.append([*_symbols(asked, KEY), ASKED, *_symbols(last[asked], VALUE)])
-    return Drawn(torch.tensor(rows), torch.tensor(questions))
+        chosen = draw.sample(keys, min(questions, len(keys)))
+        told.append([_row(k, IS, v) for k, v in zip(order, values, strict=True)])
+        asked.append([_row(k, ASKED, last[k]) for k in chosen])
+    return Drawn(torch.tensor(told), torch.tensor(asked))
+
+
+def _row(key: int, mark: int, value: int) -> list[int]:
+    return [*_symbols(key, KEY), mark, *_symbols(value, VALUE)]
 
 
 def _symbols(number: int, length: int) -> list[int]:
     return [FIRST + number // SYMBOLS**place % SYMBOLS for place in range(length)]
 
 
-def answer(model: SystemModel, drawn: Drawn) -> Tensor:
-    """What the model says in the places of the values, after the pairs: logits (B, V, vocabulary).
+def answer(model: SystemModel, drawn: Drawn, learning: bool = False) -> Tensor:
+    """What the model says in the places of the values: logits (B, Q, V, vocabulary).
 
     Each symbol of a value is said after the right ones before it, so the most likely ones are all
-    right exactly where greedy generation would be.
+    right exactly where greedy generation would be. learning: the way that is fast with gradients.
     """
-    system: Reads[Any] = model
-    memory = read_sequential(system, drawn.pairs.to(model.device)).memory
-    hidden, _ = system.run(drawn.questions.to(model.device), memory=memory)
-    return model.adapter.logits(hidden[:, KEY : KEY + VALUE])
+    pairs, rows = drawn.pairs.to(model.device), drawn.questions.flatten(0, 1).to(model.device)
+    B, Q, _ = drawn.questions.shape
+    if learning and isinstance(model, ArmtModel):
+        hidden = ask_listed(model, rows, read_listed(model, pairs))
+    else:
+        system: Reads[Any] = model
+        memory = read_sequential(system, pairs).memory
+        hidden, _ = system.run(rows, memory=memory.take(torch.arange(B).repeat_interleave(Q)))
+    return model.adapter.logits(hidden[:, KEY : KEY + VALUE]).unflatten(0, (B, Q))
 
 
 def matches(logits: Tensor, drawn: Drawn) -> Tensor:
-    """Where every symbol of the value is the most likely one: (B,) bool."""
+    """Where every symbol of the value is the most likely one: (B, Q) bool."""
     return (logits.argmax(-1) == drawn.values.to(logits.device)).all(-1)
 
 
 class Associative(Objective):
-    """Documents of so many pairs, and the cross-entropy of the value that is asked for."""
+    """Documents of so many pairs, and the cross-entropy of the values that are asked for."""
 
     name: ClassVar[str] = "associative"
 
-    def __init__(self, task: Task, pairs: int, documents: int) -> None:
-        """documents: in a batch."""
-        self.task, self.pairs, self.documents = task, pairs, documents
+    def __init__(self, task: Task, pairs: int, documents: int, questions: int) -> None:
+        """documents: in a batch; questions: about each, at most. Several share one reading, which
+        is most of the cost."""
+        self.task, self.pairs = task, pairs
+        self.documents, self.questions = documents, questions
 
     def learn(self, model: SystemModel, draw: random.Random, empty: bool) -> Learned:
-        drawn = draw_documents(draw, self.task, self.pairs, self.documents)
-        logits = answer(model, drawn)
+        drawn = draw_documents(draw, self.task, self.pairs, self.documents, self.questions)
+        logits = answer(model, drawn, learning=True)
         values = drawn.values.to(logits.device)
-        loss = functional.cross_entropy(logits.flatten(0, 1), values.flatten())
+        loss = functional.cross_entropy(logits.flatten(0, 2), values.flatten())
         exact = float(matches(logits.detach(), drawn).float().mean())
         return Learned(loss, {"exact": exact, "pairs": float(self.pairs)})
