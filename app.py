@@ -5,8 +5,9 @@ import logging
 import os
 import signal
 import sys
-import tempfile
 from pathlib import Path
+
+from app.temporary import temporary_folder
 
 
 def _port(text: str) -> int:
@@ -25,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--library", metavar="L", help="folder or sqlite:/// URL")
     parser.add_argument("--model", type=Path, metavar="FOLDER", help="default: the one that ships")
     parser.add_argument(
-        "--mcp", action="store_true", help="end with an error if MCP tools cannot be served"
+        "--mcp", action="store_true", help="serve the API as MCP tools, too (docs/api.md)"
     )
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
@@ -34,9 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
     # Before torch is: threads that wait by spinning take the cores from each other as soon as
     # another program is busy; a question then took 8 s instead of 0.1 s.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # What visitors upload, also what was cut off on the way, goes with the server.
-    with tempfile.TemporaryDirectory(prefix="recollect-") as uploads:
-        os.environ.setdefault("GRADIO_TEMP_DIR", uploads)
+    with temporary_folder() as uploads:  # what visitors upload goes with the server
+        os.environ["GRADIO_TEMP_DIR"] = str(uploads)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: tidied up
         return _serve(options)
 

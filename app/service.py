@@ -4,11 +4,10 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
 
 from app.answering import Answerer
 from app.conversing import Turn, keep, turns
-from app.handing_over import export_memory, import_memory, title_to_hand_over
+from app.handing_over import exported, import_memory, title_to_hand_over
 from app.results import Answer, Citation, Memory
 from armt_core.errors import ParseError, UsageError
 from ingest.child import ParserPool
@@ -30,7 +29,6 @@ class Service:
         self.answerer = answerer
         self.library = answerer.library
         self._pool = ParserPool(1, ParseLimits())
-        self._handed_out = TemporaryDirectory(prefix="recollect-")
 
     def __enter__(self) -> "Service":
         self._pool.__enter__()
@@ -38,7 +36,6 @@ class Service:
 
     def __exit__(self, *exception: object) -> None:
         self._pool.__exit__(None, None, None)
-        self._handed_out.cleanup()
 
     def documents(self) -> list[Document]:
         """Everything in the library, by title."""
@@ -60,16 +57,14 @@ class Service:
             progress=progress,
         )
 
-    def export(self, document_id: str) -> Path:
-        """A file with the memory of a document, for someone else; it is gone when the page is.
+    def export(self, document_id: str) -> tuple[str, bytes]:
+        """A name for a file with the memory of a document, and its bytes; nothing is written.
 
-        Raises as `app.handing_over.export_memory`."""
-        title = title_to_hand_over(self.library.document(document_id).title)
+        Raises as `app.handing_over.exported`."""
+        document, data = exported(self.library, document_id)
+        title = title_to_hand_over(document.title)
         name = re.sub(r"[^\w -]+", "_", title).strip()[:80] or "memory"
-        folder = Path(mkdtemp(dir=self._handed_out.name))
-        target = folder / f"{name}.safetensors"
-        export_memory(self.library, document_id, target)
-        return target
+        return f"{name}.safetensors", data
 
     def take_in(self, file: Path) -> tuple[Document, bool]:
         """The document of a memory that was exported, and whether it is new. Raises as

@@ -243,14 +243,15 @@ def test_the_three_are_mcp_tools_that_answer_in_json(page, service):
     assert private.isError and "Unknown tool" in private.content[0].text
 
 
-def test_without_its_package_mcp_is_left_out_and_asking_for_it_says_how_to_get_it(
+def test_mcp_is_served_only_when_it_is_asked_for_which_says_how_to_get_its_package(
     monkeypatch, tmp_path, capsys
 ):
+    assert launch_settings(door())["mcp_server"] is False
+    assert launch_settings(door(), mcp=True)["mcp_server"] is True
     real = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "mcp" else real(name)
     )
-    assert launch_settings(door())["mcp_server"] is False
     with pytest.raises(UsageError, match=f"python -m pip install {api.MCP_PACKAGE}"):
         launch_settings(door(), mcp=True)
     main = runpy.run_path(str(ROOT / "app.py"))["main"]

@@ -39,14 +39,20 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory) -> Iterator[str]:
+def temporary(tmp_path_factory) -> Path:
+    """Where the server has its temporary files."""
+    return Path(tmp_path_factory.mktemp("temporary"))
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory, temporary) -> Iterator[str]:
     """`python app.py` over an empty library; its model has a calibration of this test's own."""
     folder = tmp_path_factory.mktemp("served")
     model = Path(shutil.copytree(DEFAULT_MODEL, folder / "model"))
     (model / "answering.json").write_text(CALIBRATION_JSON, encoding="utf-8")
     port = free_port()
     command = [sys.executable, "app.py", "--port", str(port), "--library", str(folder / "library")]
-    environment = {**os.environ, "GRADIO_TEMP_DIR": str(folder / "uploads")}
+    environment = {**os.environ, "TMPDIR": str(temporary)}
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(
             [*command, "--model", str(model)], cwd=ROOT, stderr=log, stdout=log, env=environment
@@ -290,17 +296,17 @@ def hand_in(page: Page, file: Path) -> None:
 
 
 def test_a_memory_is_exported_and_imported_and_a_broken_one_shows_its_reason(
-    visitor, address, yearbook, tmp_path
+    visitor, address, yearbook, tmp_path, temporary
 ):
-    path = tmp_path / "tide table.txt"
+    path = tmp_path / 'the "tide" table.txt'
     path.write_text("High water at Gannet Weir is at noon.", encoding="utf-8")
     page = opened(visitor, address)
     drop(page, path)
-    soon(page.locator("#reports"), "Read tide table: 1 page")
+    soon(page.locator("#reports"), "Read the 'tide' table: 1 page")
     unfold(page, "Hand a memory over, delete a document")
     page.locator("#chosen input").click()
-    page.get_by_role("option", name="tide table").click()
-    soon(page.locator("#extent"), "“tide table” for good: 1 page")
+    page.get_by_role("option", name="the 'tide' table").click()
+    soon(page.locator("#extent"), "“the 'tide' table” for good: 1 page")
     page.locator("#export").click()
     link = page.locator("#exported a").first
     expect(link).to_be_visible(timeout=60_000)
@@ -308,22 +314,25 @@ def test_a_memory_is_exported_and_imported_and_a_broken_one_shows_its_reason(
         link.click()
     file = tmp_path / "handed over.safetensors"
     download.value.save_as(file)
-    assert download.value.suggested_filename == "tide table.safetensors"
+    assert download.value.suggested_filename == "the _tide_ table.safetensors"
     assert 1_700_000 < file.stat().st_size < 1_900_000
+    assert not list(temporary.rglob("*.safetensors"))
     hand_in(page, file)
-    soon(page.locator("#extent"), "“tide table” was here already.")
+    soon(page.locator("#extent"), "“the 'tide' table” was here already.")
     page.locator("#chosen input").click()
-    page.get_by_role("option", name="tide table").click()
+    page.get_by_role("option", name="the 'tide' table").click()
     page.locator("#delete").click()
     soon(page.locator("#extent"), "Deleted.")
+    expect(page.locator("#exported a")).to_have_count(0)
 
     hand_in(page, file)
-    soon(page.locator("#extent"), "“tide table” answers from memory alone now.")
+    soon(page.locator("#extent"), "“the 'tide' table” answers from memory alone now.")
     soon(page.locator("#library"), "a memory alone: it answers")
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(file.read_bytes()[:1000])
     hand_in(page, broken)
     soon(page.locator("#extent .error"), "is not imported, and nothing has changed")
+    assert not list(temporary.rglob("tmp*"))  # of what was dropped nothing is left, however small
 
 
 def test_a_document_is_deleted_after_its_extent_was_shown(visitor, address, yearbook, tmp_path):

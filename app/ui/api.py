@@ -104,17 +104,15 @@ def add(page: gr.Blocks, service: Service) -> None:
 
 
 def launch_settings(mcp: bool = False) -> dict[str, Any]:
-    """What `launch` needs for the API, and `middleware` for the application. mcp: whether MCP is
-    asked for in so many words.
+    """What `launch` needs for the API, and `middleware` for the application.
 
-    MCP is served where its package is installed. Raises UsageError if it is asked for and is not.
+    mcp: whether MCP is served, too. Raises UsageError if its package is not installed.
     """
-    installed = importlib.util.find_spec("mcp") is not None
-    if mcp and not installed:
+    if mcp and importlib.util.find_spec("mcp") is None:
         raise UsageError(
             f"MCP needs a package that is not installed: python -m pip install {MCP_PACKAGE}"
         )
-    return {"mcp_server": installed, "middleware": [Middleware(OnlyThese)]}
+    return {"mcp_server": mcp, "middleware": [Middleware(OnlyThese)]}
 
 
 class OnlyThese:

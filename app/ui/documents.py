@@ -1,5 +1,6 @@
 """The library as HTML. Everything that comes from a document goes through `escape`."""
 
+import base64
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -87,6 +88,17 @@ def extent_html(document: Document, extent: Extent) -> str:
         f'<p class="extent">Deletion removes “{escape(document.title)}” for good: '
         f"{', '.join(parts)}; {document.bytes_kept / 1e6:.1f} MB. "
         "The file that was dropped stays where it is.</p>"
+    )
+
+
+def exported_html(name: str, data: bytes) -> str:
+    """A memory to take away. The file is in the page itself, so that no copy of it is left
+    behind, and no address that outlives the document."""
+    held = base64.b64encode(data).decode()
+    return (
+        f'<p class="extent"><a download="{escape(name)}" '
+        f'href="data:application/octet-stream;base64,{held}">{escape(name)}</a> '
+        f"({len(data) / 1e6:.1f} MB): the memory as a file, as private as the document.</p>"
     )
 
 

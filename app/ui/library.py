@@ -10,6 +10,7 @@ import gradio as gr
 
 from app.service import Service
 from app.ui import documents, render
+from app.ui.uploads import as_paths
 from armt_core.errors import RecollectError
 
 
@@ -21,11 +22,13 @@ class LibraryView:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self.files = gr.File(
-            label="Drop PDF, Word (docx), EPUB, HTML, text or Markdown files here",
-            file_count="multiple",
-            elem_id="files",
-            height=180,
+        self.files = as_paths(
+            gr.File(
+                label="Drop PDF, Word (docx), EPUB, HTML, text or Markdown files here",
+                file_count="multiple",
+                elem_id="files",
+                height=180,
+            )
         )
         with gr.Accordion("A file has a password", open=False):
             self.password = gr.Textbox(
@@ -45,14 +48,9 @@ class LibraryView:
                 self.delete = gr.Button(
                     "Delete it for good", variant="stop", interactive=False, elem_id="delete"
                 )
-            self.exported = gr.File(
-                label="The memory as a file, as private as the document",
-                visible=False,
-                interactive=False,
-                elem_id="exported",
-            )
-            self.imported = gr.UploadButton(
-                "Import a memory", file_types=[".safetensors"], elem_id="import"
+            self.exported = gr.HTML(elem_id="exported")
+            self.imported = as_paths(
+                gr.UploadButton("Import a memory", file_types=[".safetensors"], elem_id="import")
             )
         private: Any = {"api_visibility": "private"}
         taken = self.files.upload(
@@ -122,10 +120,10 @@ class LibraryView:
         if document_id is None:
             return _chosen("", False)
         try:
-            file = self.service.export(document_id)
+            name, data = self.service.export(document_id)
         except RecollectError as error:
             return _chosen(render.error_html(str(error)), True)
-        return gr.skip(), gr.skip(), gr.skip(), gr.File(str(file), visible=True)
+        return gr.skip(), gr.skip(), gr.skip(), documents.exported_html(name, data)
 
     def _import(self, path: str) -> tuple[Any, ...]:
         try:
@@ -141,7 +139,7 @@ class LibraryView:
 def _chosen(told: str, able: bool) -> tuple[Any, ...]:
     """What is said of the chosen document, and whether there is something to do with it."""
     able_to = gr.Button(interactive=able), gr.Button(interactive=able)
-    return told, *able_to, gr.File(None, visible=False)
+    return told, *able_to, ""
 
 
 def _remove_uploads(paths: Sequence[Path]) -> None:
