@@ -12,6 +12,7 @@ from pathlib import Path, PureWindowsPath
 from armt_core.document_model import DocumentModel
 from armt_core.errors import DamagedSnapshot, LibraryError, MemoryMismatch, OtherModel
 from armt_core.snapshot import (
+    check_handover,
     handover_bytes,
     load_snapshot,
     most_bytes,
@@ -73,6 +74,7 @@ def import_memory(library: Library, model: DocumentModel, source: Path) -> tuple
             raise DamagedSnapshot(f"Its title {problem}.")
         if not manifest.segments_read:
             raise DamagedSnapshot("It has read nothing (segments_read is 0).")
+        check_handover(data)
     except (DamagedSnapshot, MemoryMismatch, OtherModel) as error:
         raise type(error)(f"{source} is not imported, and nothing has changed: {error}") from error
     snapshot = NewSnapshot(
