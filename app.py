@@ -1,13 +1,13 @@
 """The page on this machine: `python app.py`, then http://127.0.0.1:7860."""
 
 import argparse
-import logging
 import os
 import signal
 import sys
 from pathlib import Path
 
 from app.temporary import temporary_folder
+from ingest.terminal import log_to_terminal, say
 
 
 def _port(text: str) -> int:
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--mcp", action="store_true", help="serve the API as MCP tools, too (docs/api.md)"
     )
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    log_to_terminal()
     # Before Gradio is imported: it would ask the network for its version otherwise.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     # Before torch is: threads that wait by spinning take the cores from each other as soon as
@@ -56,10 +56,10 @@ def _serve(options: argparse.Namespace) -> int:
             Library(options.library) as library,
             Service(Answerer.open(library, options.model)) as service,
         ):
-            print(f"Recollect is at http://{at.host}:{options.port}", file=sys.stderr)
+            say(f"Recollect is at http://{at.host}:{options.port}", file=sys.stderr)
             build(service).launch(server_port=options.port, quiet=True, **settings)
     except (RecollectError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
         pass  # before it served; Gradio ends its own waiting
