@@ -3,17 +3,19 @@
 import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from app.answering import Answerer
 from app.conversing import Turn, keep, turns
 from app.handing_over import exported, import_memory, title_to_hand_over
+from app.requests import check_length
 from app.results import Answer, Citation, Memory
-from armt_core.errors import ParseError, UsageError
+from armt_core.errors import ParseError, RecollectError, UsageError
 from ingest.child import ParserPool
 from ingest.limits import ParseLimits
-from ingest.pipeline import ingest_paths
-from ingest.reports import FileReport
+from ingest.pipeline import ingest_paths, reread_document
+from ingest.reports import FileReport, report_of
 from storage.records import Conversation, Document, Page
 
 log = logging.getLogger(__name__)
@@ -57,6 +59,19 @@ class Service:
             progress=progress,
         )
 
+    def go_on(self, progress: Callable[[Path, int, int], None]) -> Iterator[FileReport]:
+        """Reads on what was interrupted, from its last checkpoint; a report for each."""
+        for document in [d for d in self.documents() if d.interrupted]:
+            name = Path(document.title)
+            try:
+                version = reread_document(
+                    document, self.library, self.answerer.model, partial(progress, name)
+                )
+            except RecollectError as error:
+                yield FileReport(str(name), "failed", title=document.title, reason=str(error))
+            else:
+                yield report_of(name, "continued", version)
+
     def export(self, document_id: str) -> tuple[str, bytes]:
         """A name for a file with the memory of a document, and its bytes; nothing is written.
 
@@ -89,7 +104,9 @@ class Service:
         as_of_page: int | None,
         memory: Memory,
     ) -> Answer:
-        """As Answerer.ask, but a page that is not there is named as people count, from 1."""
+        """As Answerer.ask, but a page that is not there is named as people count, from 1, and no
+        question may be too long."""
+        check_length(question)
         for name in documents or ():
             document = self.library.document(name)
             if as_of_page is not None and as_of_page >= document.pages > 0:

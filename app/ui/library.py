@@ -38,6 +38,7 @@ class LibraryView:
                 elem_id="password",
                 max_lines=1,
             )
+        self.resume = gr.Button("Go on reading", visible=False, elem_id="resume")
         self.reports = gr.HTML(elem_id="reports")
         self.table = gr.HTML(elem_id="library")
         with gr.Accordion("Hand a memory over, delete a document", open=False):
@@ -45,9 +46,10 @@ class LibraryView:
             self.extent = gr.HTML(elem_id="extent")
             with gr.Row():
                 self.export = gr.Button("Export its memory", interactive=False, elem_id="export")
-                self.delete = gr.Button(
-                    "Delete it for good", variant="stop", interactive=False, elem_id="delete"
-                )
+                self.delete = gr.Button("Delete it …", interactive=False, elem_id="delete")
+            with gr.Row(visible=False) as self.confirming:
+                self.confirm = gr.Button("Delete it for good", variant="stop", elem_id="confirm")
+                self.keep = gr.Button("Keep it", elem_id="keep")
             self.exported = gr.HTML(elem_id="exported")
             self.imported = as_paths(
                 gr.UploadButton("Import a memory", file_types=[".safetensors"], elem_id="import")
@@ -56,17 +58,22 @@ class LibraryView:
         taken = self.files.upload(
             self._take,
             inputs=[self.files, self.password],
-            outputs=[self.reports, self.table, self.files],
+            outputs=[self.reports, self.table, self.files, self.password],
             **private,
         )
-        chosen = [self.extent, self.export, self.delete, self.exported]
+        went_on = self.resume.click(
+            self._go_on, outputs=[self.reports, self.table, self.resume], **private
+        )
+        chosen = [self.extent, self.export, self.delete, self.exported, self.confirming]
         asked = {"inputs": self.chosen, "outputs": chosen, **private}
         self.chosen.input(self._consider, **asked)
         self.export.click(self._export, **asked)
-        removed = self.delete.click(self._remove, **asked)
+        self.delete.click(lambda: gr.Row(visible=True), outputs=self.confirming, **private)
+        self.keep.click(lambda: gr.Row(visible=False), outputs=self.confirming, **private)
+        removed = self.confirm.click(self._remove, **asked)
         came_in = self.imported.upload(self._import, self.imported, chosen, **private)
         #: Events after which the library is another.
-        self.changes = (taken, removed, came_in)
+        self.changes = (taken, went_on, removed, came_in)
 
     def _take(
         self,
@@ -85,12 +92,24 @@ class LibraryView:
         try:
             for report in self.service.add(dropped, show, [password] if password else ()):
                 done.append(report)
-                yield documents.reports_html(done), self._listed(), gr.skip()
+                yield documents.reports_html(done), self._listed(), gr.skip(), gr.skip()
         except RecollectError as failure:
             error = render.error_html(str(failure))
         finally:
             _remove_uploads(dropped)
-        yield documents.reports_html(done) + error, self._listed(), None
+        yield documents.reports_html(done) + error, self._listed(), None, ""
+
+    def _go_on(self, progress: Any = gr.Progress()) -> Iterator[tuple[Any, ...]]:  # noqa: B008
+        """Reads on what was interrupted; the reports so far after each."""
+
+        def show(path: Path, done: int, total: int) -> None:
+            progress((done, total), desc=path.name, unit="segments")
+
+        done = []
+        for report in self.service.go_on(show):
+            done.append(report)
+            yield documents.reports_html(done), self._listed(), gr.skip()
+        yield documents.reports_html(done), self._listed(), gr.Button(visible=False)
 
     def _listed(self) -> str:
         return documents.documents_html(self.service.documents())
@@ -123,7 +142,8 @@ class LibraryView:
             name, data = self.service.export(document_id)
         except RecollectError as error:
             return _chosen(render.error_html(str(error)), True)
-        return gr.skip(), gr.skip(), gr.skip(), documents.exported_html(name, data)
+        stay = gr.skip()
+        return stay, stay, stay, documents.exported_html(name, data), stay
 
     def _import(self, path: str) -> tuple[Any, ...]:
         try:
@@ -139,7 +159,7 @@ class LibraryView:
 def _chosen(told: str, able: bool) -> tuple[Any, ...]:
     """What is said of the chosen document, and whether there is something to do with it."""
     able_to = gr.Button(interactive=able), gr.Button(interactive=able)
-    return told, *able_to, ""
+    return told, *able_to, "", gr.Row(visible=False)
 
 
 def _remove_uploads(paths: Sequence[Path]) -> None:

@@ -3,7 +3,7 @@
 import re
 import shutil
 import tempfile
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import gradio as gr
@@ -66,16 +66,20 @@ def as_paths(component: gr.File | gr.UploadButton) -> Any:
 
     def paths(payload: ListFiles | FileData | None) -> list[str] | str | None:
         if isinstance(payload, FileData):
-            return _named(payload.path)
-        return None if payload is None else [_named(file.path) for file in payload.root]
+            return _named(payload)
+        return None if payload is None else [_named(file) for file in payload.root]
 
     component.preprocess = paths
     return component
 
 
-def _named(path: str) -> str:
-    """Browsers write a quotation mark in a file's name as %22."""
-    file = Path(path)
-    if "%22" not in file.name:
-        return path
-    return str(file.rename(file.with_name(file.name.replace("%22", "'"))))
+def _named(file: FileData) -> str:
+    """The path of a file under the name that it had: Gradio takes signs out of it."""
+    path = Path(file.path)
+    name = PureWindowsPath((file.orig_name or "").replace("\0", "")).name
+    if name in ("", ".", "..", path.name):
+        return file.path
+    try:
+        return str(path.rename(path.with_name(name)))
+    except (OSError, ValueError):  # too long, or with signs that this system does not take
+        return file.path
