@@ -2,7 +2,9 @@
 
 import logging
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -62,7 +64,7 @@ class Service:
     def go_on(self, progress: Callable[[Path, int, int], None]) -> Iterator[FileReport]:
         """Reads on what was interrupted, from its last checkpoint; a report for each."""
         for document in [d for d in self.documents() if d.interrupted]:
-            name = Path(document.title)
+            name, started = Path(document.title), time.perf_counter()
             try:
                 version = reread_document(
                     document, self.library, self.answerer.model, partial(progress, name)
@@ -70,7 +72,8 @@ class Service:
             except RecollectError as error:
                 yield FileReport(str(name), "failed", title=document.title, reason=str(error))
             else:
-                yield report_of(name, "continued", version)
+                report = report_of(name, "continued", version)
+                yield replace(report, seconds=time.perf_counter() - started)
 
     def export(self, document_id: str) -> tuple[str, bytes]:
         """A name for a file with the memory of a document, and its bytes; nothing is written.

@@ -58,9 +58,12 @@ class LibraryView:
         taken = self.files.upload(
             self._take,
             inputs=[self.files, self.password],
-            outputs=[self.reports, self.table, self.files, self.password],
+            outputs=[self.reports, self.table],
             **private,
         )
+        # Apart from what is shown on the way: an update that skips it would make Gradio forget
+        # how these files are taken.
+        taken.then(lambda: (None, ""), outputs=[self.files, self.password], **private)
         went_on = self.resume.click(
             self._go_on, outputs=[self.reports, self.table, self.resume], **private
         )
@@ -92,12 +95,12 @@ class LibraryView:
         try:
             for report in self.service.add(dropped, show, [password] if password else ()):
                 done.append(report)
-                yield documents.reports_html(done), self._listed(), gr.skip(), gr.skip()
+                yield documents.reports_html(done), self._listed()
         except RecollectError as failure:
             error = render.error_html(str(failure))
         finally:
             _remove_uploads(dropped)
-        yield documents.reports_html(done) + error, self._listed(), None, ""
+        yield documents.reports_html(done) + error, self._listed()
 
     def _go_on(self, progress: Any = gr.Progress()) -> Iterator[tuple[Any, ...]]:  # noqa: B008
         """Reads on what was interrupted; the reports so far after each."""
