@@ -1,12 +1,13 @@
 """The page on this machine: `python app.py`, then http://127.0.0.1:7860."""
 
 import argparse
-import logging
 import os
 import signal
 import sys
-import tempfile
 from pathlib import Path
+
+from app.temporary import temporary_folder
+from ingest.terminal import log_to_terminal, say
 
 
 def _port(text: str) -> int:
@@ -25,18 +26,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--library", metavar="L", help="folder or sqlite:/// URL")
     parser.add_argument("--model", type=Path, metavar="FOLDER", help="default: the one that ships")
     parser.add_argument(
-        "--mcp", action="store_true", help="end with an error if MCP tools cannot be served"
+        "--mcp", action="store_true", help="serve the API as MCP tools, too (docs/api.md)"
     )
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    log_to_terminal()
     # Before Gradio is imported: it would ask the network for its version otherwise.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     # Before torch is: threads that wait by spinning take the cores from each other as soon as
     # another program is busy; a question then took 8 s instead of 0.1 s.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # What visitors upload, also what was cut off on the way, goes with the server.
-    with tempfile.TemporaryDirectory(prefix="recollect-") as uploads:
-        os.environ.setdefault("GRADIO_TEMP_DIR", uploads)
+    with temporary_folder() as uploads:  # what visitors upload goes with the server
+        os.environ["GRADIO_TEMP_DIR"] = str(uploads)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: tidied up
         return _serve(options)
 
@@ -56,10 +56,10 @@ def _serve(options: argparse.Namespace) -> int:
             Library(options.library) as library,
             Service(Answerer.open(library, options.model)) as service,
         ):
-            print(f"Recollect is at http://{at.host}:{options.port}", file=sys.stderr)
+            say(f"Recollect is at http://{at.host}:{options.port}", file=sys.stderr)
             build(service).launch(server_port=options.port, quiet=True, **settings)
     except (RecollectError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
         pass  # before it served; Gradio ends its own waiting

@@ -1,7 +1,6 @@
 """`python -m app COMMAND`: ask, search, and look after the library."""
 
 import argparse
-import logging
 import os
 import sys
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from app.commands import asking, keeping, moving
 from app.commands.output import report_error, use_utf8
 from armt_core.errors import RecollectError
+from ingest.terminal import log_to_terminal
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     # Before torch is imported: threads that wait by spinning take the cores from each other
     # as soon as another program is busy; a question then took 8 s instead of 0.1 s.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    log_to_terminal()
     try:
         return int(options.run(options))
     except (RecollectError, OSError) as error:

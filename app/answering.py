@@ -92,6 +92,11 @@ class Answerer:
         trained = self.model.config.answers_from_memory and self._memory_calibration is not None
         return trained and "memory-answer" not in self._without
 
+    @property
+    def memory_threshold(self) -> float:
+        """The confidence below which an answer from memory alone counts as nothing."""
+        return self._memory_calibration.threshold if self._memory_calibration else 1.0
+
     def search(
         self,
         question: str,
@@ -163,8 +168,7 @@ class Answerer:
                 citations=citations,
                 nearest=(),
             )
-        limit = self._memory_calibration.threshold if self._memory_calibration else 1.0
-        if memory_answer is not None and memory_answer.confidence >= limit:
+        if memory_answer is not None and memory_answer.confidence >= self.memory_threshold:
             return replace(
                 said,
                 answer=memory_answer.text,

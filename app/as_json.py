@@ -15,6 +15,7 @@ def document_json(document: Document) -> dict[str, Any]:
         "document_id": document.id,
         "title": document.title,
         "state": document.state,
+        "interrupted": document.interrupted,
         "reason": document.reason,
         "format": document.format,
         "pages": document.pages,

@@ -12,6 +12,7 @@ from pathlib import Path, PureWindowsPath
 from armt_core.document_model import DocumentModel
 from armt_core.errors import DamagedSnapshot, LibraryError, MemoryMismatch, OtherModel
 from armt_core.snapshot import (
+    check_handover,
     handover_bytes,
     load_snapshot,
     most_bytes,
@@ -34,8 +35,19 @@ _TURNING = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 def export_memory(library: Library, name: str, target: Path) -> Document:
     """Writes the last memory of a ready document to a new file that only its owner can read.
 
-    Returns the document. Raises LibraryError for a document that is not ready or holds no text,
-    or a file that exists or cannot be written; UnknownDocument, AmbiguousName, DamagedSnapshot.
+    Returns the document. Raises as `exported`, and LibraryError for a file that exists or cannot
+    be written.
+    """
+    document, data = exported(library, name)
+    _write_new(target, data)
+    return document
+
+
+def exported(library: Library, name: str) -> tuple[Document, bytes]:
+    """A ready document, and its last memory as the bytes of a file.
+
+    Raises LibraryError for a document that is not ready or holds no text; UnknownDocument,
+    AmbiguousName, DamagedSnapshot.
     """
     document = library.document(name)
     snapshot = library.latest_snapshot(document.version_id)
@@ -43,8 +55,7 @@ def export_memory(library: Library, name: str, target: Path) -> Document:
         why = "holds no text" if document.state == "ready" else f"is {document.state}"
         raise LibraryError(f'"{document.title}" has no memory to export: it {why}.')
     data = handover_bytes(snapshot.data, title_to_hand_over(document.title), document.tokens)
-    _write_new(target, data)
-    return document
+    return document, data
 
 
 def import_memory(library: Library, model: DocumentModel, source: Path) -> tuple[Document, bool]:
@@ -63,6 +74,7 @@ def import_memory(library: Library, model: DocumentModel, source: Path) -> tuple
             raise DamagedSnapshot(f"Its title {problem}.")
         if not manifest.segments_read:
             raise DamagedSnapshot("It has read nothing (segments_read is 0).")
+        check_handover(data)
     except (DamagedSnapshot, MemoryMismatch, OtherModel) as error:
         raise type(error)(f"{source} is not imported, and nothing has changed: {error}") from error
     snapshot = NewSnapshot(

@@ -61,19 +61,23 @@ class Change:
     text: str
 
 
-def differences(library: Library, here: Document, there: Document) -> list[Change]:
-    """The sentences that one of two documents has and the other has not, in reading order; what
-    they share may be moved a little. Of each document the first SENTENCES count."""
+def differences(library: Library, here: Document, there: Document) -> tuple[list[Change], float]:
+    """The sentences that one of two documents has and the other has not, in reading order, and
+    the share of the sentences of the shorter one that both have; what they share may be moved a
+    little. Of each document the first SENTENCES count."""
     ours, theirs = _sentences(library, here), _sentences(library, there)
     matcher = difflib.SequenceMatcher(
         None, [text for text, _ in ours], [text for text, _ in theirs], autojunk=False
     )
     changes: list[Change] = []
+    shared = 0
     for tag, a, b, c, d in matcher.get_opcodes():
-        if tag != "equal":
+        if tag == "equal":
+            shared += b - a
+        else:
             changes += [_change("only here", *row) for row in ours[a:b]]
             changes += [_change("only there", *row) for row in theirs[c:d]]
-    return changes
+    return changes, shared / max(min(len(ours), len(theirs)), 1)
 
 
 def _change(kind: Literal["only here", "only there"], text: str, passage: Passage) -> Change:

@@ -4,6 +4,17 @@ from typing import Any
 
 from armt_core.errors import UsageError
 
+#: Most characters of a question from the page or the API.
+MOST_CHARACTERS = 4000
+
+
+def check_length(question: str) -> None:
+    """Raises UsageError for a question that is too long."""
+    if len(question) > MOST_CHARACTERS:
+        raise UsageError(
+            f"A question may have {MOST_CHARACTERS:,} characters; this one has {len(question):,}."
+        )
+
 
 def check_text(text: str) -> None:
     """Raises UsageError for what UTF-8 cannot say: half a character, or bytes that were no text."""

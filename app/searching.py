@@ -132,7 +132,8 @@ class Searcher:
         method: Method = "hybrid",
         plain: bool = False,
     ) -> list[tuple[Passage, Scored]]:
-        """The best k passages of the scopes, the best first.
+        """The best k passages of the scopes, the best first; of those with the same text, as
+        copies of a document have them, the best one alone.
 
         "words": BM25. "vectors": cosine of the passage's vector with the question's, read
         with that document's memory. "hybrid": both, each from 0 to 1 (BM25 by its best).
@@ -149,12 +150,21 @@ class Searcher:
             scores = cosines
         else:
             scores = fuse(words, cosines)
-        best = sorted(scores.items(), key=lambda item: (-item[1], item[0]))[:k]
-        passages = self.library.passages_by_id([number for number, _ in best])
+        ranked = sorted(scores, key=lambda number: (-scores[number], number))
         return [
-            (passage, Scored(passage.id, score, cosines.get(passage.id, 0.0)))
-            for passage, (_, score) in zip(passages, best, strict=True)
+            (passage, Scored(passage.id, scores[passage.id], cosines.get(passage.id, 0.0)))
+            for passage in self._distinct(ranked, k)
         ]
+
+    def _distinct(self, ranked: Sequence[int], k: int) -> list[Passage]:
+        """The first k of these passages whose texts differ. No more are loaded than it takes."""
+        found: dict[str, Passage] = {}
+        for first in range(0, len(ranked), k):
+            for passage in self.library.passages_by_id(ranked[first : first + k]):
+                found.setdefault(" ".join(passage.text.split()), passage)
+            if len(found) >= k:
+                break
+        return list(found.values())[:k]
 
     def scores(
         self, question: str, scopes: Sequence[Scope], plain: bool = False

@@ -2,19 +2,22 @@
 
 import logging
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
 
 from app.answering import Answerer
 from app.conversing import Turn, keep, turns
-from app.handing_over import export_memory, import_memory, title_to_hand_over
+from app.handing_over import exported, import_memory, title_to_hand_over
+from app.requests import check_length
 from app.results import Answer, Citation, Memory
-from armt_core.errors import ParseError, UsageError
+from armt_core.errors import ParseError, RecollectError, UsageError
 from ingest.child import ParserPool
 from ingest.limits import ParseLimits
-from ingest.pipeline import ingest_paths
-from ingest.reports import FileReport
+from ingest.pipeline import ingest_paths, reread_document
+from ingest.reports import FileReport, report_of
 from storage.records import Conversation, Document, Page
 
 log = logging.getLogger(__name__)
@@ -30,7 +33,6 @@ class Service:
         self.answerer = answerer
         self.library = answerer.library
         self._pool = ParserPool(1, ParseLimits())
-        self._handed_out = TemporaryDirectory(prefix="recollect-")
 
     def __enter__(self) -> "Service":
         self._pool.__enter__()
@@ -38,7 +40,6 @@ class Service:
 
     def __exit__(self, *exception: object) -> None:
         self._pool.__exit__(None, None, None)
-        self._handed_out.cleanup()
 
     def documents(self) -> list[Document]:
         """Everything in the library, by title."""
@@ -60,16 +61,28 @@ class Service:
             progress=progress,
         )
 
-    def export(self, document_id: str) -> Path:
-        """A file with the memory of a document, for someone else; it is gone when the page is.
+    def go_on(self, progress: Callable[[Path, int, int], None]) -> Iterator[FileReport]:
+        """Reads on what was interrupted, from its last checkpoint; a report for each."""
+        for document in [d for d in self.documents() if d.interrupted]:
+            name, started = Path(document.title), time.perf_counter()
+            try:
+                version = reread_document(
+                    document, self.library, self.answerer.model, partial(progress, name)
+                )
+            except RecollectError as error:
+                yield FileReport(str(name), "failed", title=document.title, reason=str(error))
+            else:
+                report = report_of(name, "continued", version)
+                yield replace(report, seconds=time.perf_counter() - started)
 
-        Raises as `app.handing_over.export_memory`."""
-        title = title_to_hand_over(self.library.document(document_id).title)
+    def export(self, document_id: str) -> tuple[str, bytes]:
+        """A name for a file with the memory of a document, and its bytes; nothing is written.
+
+        Raises as `app.handing_over.exported`."""
+        document, data = exported(self.library, document_id)
+        title = title_to_hand_over(document.title)
         name = re.sub(r"[^\w -]+", "_", title).strip()[:80] or "memory"
-        folder = Path(mkdtemp(dir=self._handed_out.name))
-        target = folder / f"{name}.safetensors"
-        export_memory(self.library, document_id, target)
-        return target
+        return f"{name}.safetensors", data
 
     def take_in(self, file: Path) -> tuple[Document, bool]:
         """The document of a memory that was exported, and whether it is new. Raises as
@@ -94,7 +107,9 @@ class Service:
         as_of_page: int | None,
         memory: Memory,
     ) -> Answer:
-        """As Answerer.ask, but a page that is not there is named as people count, from 1."""
+        """As Answerer.ask, but a page that is not there is named as people count, from 1, and no
+        question may be too long."""
+        check_length(question)
         for name in documents or ():
             document = self.library.document(name)
             if as_of_page is not None and as_of_page >= document.pages > 0:

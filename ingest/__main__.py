@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import json
-import logging
 import os
 import signal
 import sys
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from armt_core.errors import RecollectError, UsageError
+from ingest.terminal import harmless, log_to_terminal, say
 
 if TYPE_CHECKING:
     from armt_core.document_model import DocumentModel
@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.workers < 1:
         parser.error("--workers must be at least 1")
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    log_to_terminal()
     if options.watch:
         # What ends a service ends it as Ctrl-C does: the reading under way gives up its claim.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -70,11 +70,11 @@ def main(arguments: list[str] | None = None) -> int:
     except (RecollectError, OSError) as error:
         code = error.code if isinstance(error, RecollectError) else "os"
         if options.json:
-            print(json.dumps({"error": {"code": code, "message": str(error)}}))
-        print(f"error: {error}", file=sys.stderr)
+            say(json.dumps({"error": {"code": code, "message": str(error)}}))
+        say(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
-        print("stopped; the next run goes on from the last checkpoint", file=sys.stderr)
+        say("stopped; the next run goes on from the last checkpoint", file=sys.stderr)
         return 0 if options.watch else 130
 
 
@@ -105,12 +105,12 @@ def _ingest(options: argparse.Namespace) -> int:
                 counts[report.outcome] += 1
                 bars.close(Path(report.path))
                 if options.json:
-                    print(json.dumps(dataclasses.asdict(report), ensure_ascii=False), flush=True)
+                    say(json.dumps(dataclasses.asdict(report), ensure_ascii=False))
                 else:
-                    print(_line(report), file=sys.stderr)
+                    say(_line(report), file=sys.stderr)
     if not counts:
-        print("There is no file to read in these folders.", file=sys.stderr)
-    print(", ".join(f"{n} {outcome}" for outcome, n in counts.items()), file=sys.stderr)
+        say("There is no file to read in these folders.", file=sys.stderr)
+    say(", ".join(f"{n} {outcome}" for outcome, n in counts.items()), file=sys.stderr)
     return 1 if counts.get("failed") else 0
 
 
@@ -129,7 +129,7 @@ def _reports(
         return False
 
     named = ", ".join(map(str, options.paths))
-    print(f"Watching {named}; Ctrl-C ends it.", file=sys.stderr)
+    say(f"Watching {named}; Ctrl-C ends it.", file=sys.stderr)
     return watch(options.paths, library, model, wait, **settings)
 
 
@@ -144,7 +144,12 @@ class _Bars:
             self._bars[path].update(1)
         else:
             self._bars[path] = tqdm(
-                desc=path.name, total=total, initial=done, unit="segment", leave=False, disable=None
+                desc=harmless(path.name),
+                total=total,
+                initial=done,
+                unit="segment",
+                leave=False,
+                disable=None,
             )
 
     def close(self, path: Path) -> None:

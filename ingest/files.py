@@ -54,7 +54,9 @@ def _in_folder(root: Path) -> Iterator[FoundFile]:
             path = Path(folder, name)
             if name.startswith("."):
                 continue
-            if path.is_symlink() and not path.resolve().is_relative_to(inside):
+            # Path.resolve raises for a link that leads to itself.
+            target = Path(os.path.realpath(path))
+            if path.is_symlink() and not target.is_relative_to(inside):
                 yield FoundFile(path, False, "it is a link that leads out of the folder")
             elif not path.is_file():
                 yield FoundFile(path, False, "it is no regular file")

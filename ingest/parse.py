@@ -83,7 +83,7 @@ def detect_format(path: Path, limits: ParseLimits) -> str:
         raise LimitExceeded(f"{path.name} has {size} bytes; {limits.file_bytes} are allowed")
     if size == 0:
         raise ParseError(f"{path.name} is empty (0 bytes)")
-    suffix = path.suffix.lower()
+    suffix = path.suffix.lower() or path.name.lower()  # a file may be called ".txt"
     # A text may speak of "%PDF-"; it is a PDF by another name only if it begins so.
     if head.startswith(_PDF_MARK) or (_PDF_MARK in head and suffix not in _FORMATS):
         return "pdf"

@@ -1,9 +1,12 @@
 """What parsing gives: a title and pages of text, and nothing of the file's looks."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from storage.records import Page
+
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,15 @@ class ParsedDocument:
 
 
 def title_from_name(path: Path) -> str:
-    """The file's name without its suffix; bytes that are no UTF-8 become U+FFFD."""
-    return storable(path.stem)
+    """The file's name without its suffix, or with it where that is all there is; bytes that are
+    no UTF-8 become U+FFFD."""
+    return one_line(path.stem) or one_line(path.name) or "untitled"
+
+
+def one_line(text: str) -> str:
+    """A title: single spaces for white space, nothing for controls and marks of direction."""
+    seen = "".join(" " if c.isspace() else c for c in storable(text))
+    return " ".join(_UNSEEN.sub("", seen).split())
 
 
 def storable(text: str) -> str:

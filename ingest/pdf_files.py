@@ -17,7 +17,7 @@ from ingest.limits import ParseLimits
 from ingest.parsed import ParsedDocument, storable, title_from_name
 from ingest.pdf_open import open_pdf
 from ingest.pdf_second import SecondOpinion
-from ingest.pdf_text import load_page, load_textpage, page_text
+from ingest.pdf_text import is_drawn_on, load_page, load_textpage, page_text
 from ingest.titles import good_title
 from storage.records import Page
 
@@ -27,7 +27,7 @@ _XMP_BYTES = 50_000_000  # of a file; a larger one is not opened again for its t
 
 
 def parse_pdf(path: Path, passwords: Sequence[str], limits: ParseLimits) -> ParsedDocument:
-    """The title and pages of a PDF; a page of white space alone needs OCR.
+    """The title and pages of a PDF; a page on which something is drawn and no text needs OCR.
 
     Raises PasswordNeeded, LimitExceeded or, if neither library finds a page, ParseError.
     """
@@ -42,16 +42,23 @@ def parse_pdf(path: Path, passwords: Sequence[str], limits: ParseLimits) -> Pars
     try:
         _check_pages(path, len(pdf), limits)
         pages: list[Page] = []
-        characters = 0
+        characters = loaded = 0
         for number in range(len(pdf)):
-            text = _text_of(pdf, number, path, second)
+            try:
+                text, drawn = _text_of(pdf, number)
+                loaded += 1
+            except pdfium.PdfiumError as error:
+                logger.info("%s, page %d: %s; trying pypdf", path.name, number, error)
+                text, drawn = storable(second.page_text(number)), True
             characters += len(text)
             if characters > limits.characters:
                 raise LimitExceeded(
                     f"{path.name} has more than the {limits.characters} characters allowed"
                 )
             label = storable(pdf.get_page_label(number)) or None
-            pages.append(Page(number, label, text, needs_ocr=not text.strip()))
+            pages.append(Page(number, label, text, needs_ocr=drawn and not text.strip()))
+        if not loaded and second.page_count() == 0:
+            raise ParseError(f"{path.name} is damaged: it counts pages and has none")
         if second.was_asked:
             logger.warning("%s is damaged: PDFium could not load all of its pages", path.name)
         title = good_title(pdf.get_metadata_value("Title"))
@@ -62,17 +69,14 @@ def parse_pdf(path: Path, passwords: Sequence[str], limits: ParseLimits) -> Pars
     return ParsedDocument(title or title_from_name(path), "pdf", tuple(pages))
 
 
-def _text_of(pdf: Any, number: int, path: Path, second: SecondOpinion) -> str:
-    try:
-        page = load_page(pdf, number)
-        textpage = load_textpage(page)
-        text = page_text(textpage)
-        textpage.close()
-        page.close()
-    except pdfium.PdfiumError as error:
-        logger.info("%s, page %d: %s; trying pypdf", path.name, number, error)
-        return storable(second.page_text(number))
-    return text
+def _text_of(pdf: Any, number: int) -> tuple[str, bool]:
+    """The text of a page, and whether anything but text is drawn on it."""
+    page = load_page(pdf, number)
+    textpage = load_textpage(page)
+    text, drawn = page_text(textpage), is_drawn_on(page)
+    textpage.close()
+    page.close()
+    return text, drawn
 
 
 def _from_second(path: Path, second: SecondOpinion, limits: ParseLimits) -> ParsedDocument:

@@ -34,7 +34,10 @@ def open_pdf(path: Path, passwords: Sequence[str]) -> Any:
                 raise ParseError(f"{storable(path.name)} cannot be opened: {error}") from error
             logger.warning("%s is cut short; reading what is left of it", path.name)
             return mended
-    tried = f"none of the {len(passwords)} passwords given opens it" if passwords else "give one"
+    tried = "give one"
+    if passwords:
+        many = f"none of the {len(passwords)} passwords given opens"
+        tried = ("the password given does not open" if len(passwords) == 1 else many) + " it"
     raise PasswordNeeded(f"{storable(path.name)} is encrypted and needs a password; {tried}")
 
 

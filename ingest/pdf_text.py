@@ -54,6 +54,15 @@ def _annotation_kind(page: Any, index: int) -> int:
     return kind
 
 
+def is_drawn_on(page: Any) -> bool:
+    """Whether a page holds anything but text: a picture, a line, a form."""
+    return any(
+        pdfium_c.FPDFPageObj_GetType(pdfium_c.FPDFPage_GetObject(page.raw, index))
+        != pdfium_c.FPDF_PAGEOBJ_TEXT
+        for index in range(pdfium_c.FPDFPage_CountObjects(page.raw))
+    )
+
+
 def load_textpage(page: Any) -> Any:
     """The `PdfTextPage` that stored offsets count in.
 

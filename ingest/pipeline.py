@@ -252,10 +252,11 @@ def reread_document(
     model: DocumentModel,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Version:
-    """Reads a document's stored pages again from the beginning, with this model.
+    """Reads a document's stored pages again, with this model.
 
     Mends a damaged memory and replaces one of another model; the old one serves until
-    the new one is ready. Raises BeingRead, LostClaim, LibraryError; for a memory alone too.
+    the new one is ready. A reading that was interrupted goes on from its last checkpoint.
+    Raises BeingRead, LostClaim, LibraryError; for a document without stored pages too.
     """
     if document.memory_alone:
         raise LibraryError(
@@ -264,6 +265,11 @@ def reread_document(
         )
     claim = Claim.new()
     pages = tuple(library.pages(document.id))
+    if not pages and document.interrupted:
+        raise LibraryError(
+            f'The reading of "{document.title}" was interrupted before its text was stored. Add '
+            "its file again, or delete it."
+        )
     path = document.aliases[0] if document.aliases else document.title
     version = library.begin_reading(
         path,

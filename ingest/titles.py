@@ -2,7 +2,7 @@
 
 import re
 
-from ingest.parsed import storable
+from ingest.parsed import one_line
 
 _LONGEST_TITLE = 300
 _FILE_NAME = re.compile(
@@ -22,7 +22,7 @@ _NO_TITLE = re.compile(
 
 def good_title(title: str | None) -> str | None:
     """The title from metadata if it looks like one, else None."""
-    plain = " ".join(storable(title or "").split())
+    plain = one_line(title or "")
     if (
         not any(character.isalpha() for character in plain)
         or len(plain) > _LONGEST_TITLE

@@ -5,8 +5,10 @@ import platform
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
+from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from armt_core.errors import LostClaim
@@ -57,7 +59,7 @@ def drop_claim(version: VersionRow) -> None:
     version.claim_pid = version.claim_started = version.heartbeat_at = None
 
 
-def is_stale(version: VersionRow) -> bool:
+def is_stale(version: VersionRow | Row[Any]) -> bool:
     """Whether nobody reads the version any more.
 
     On this host the process decides, and time does not matter: it is gone, or its number

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Row, func, select, true
 from sqlalchemy.orm import Session
 
 from armt_core.errors import AmbiguousName, UnknownDocument
+from storage.claims import is_stale
 from storage.records import MEMORY_ALONE, Askable, Document, Version
 from storage.rows import existing_version, version_record
 from storage.store import Store, folded, moment, storable
@@ -45,7 +46,10 @@ class Documents(Store):
                 f"No document has the id or title {name_or_id!r}; see: python -m app documents"
             )
         if len(found) > 1:
-            listed = "; ".join(f'{d.id} "{d.title}" ({", ".join(d.aliases)})' for d in found)
+            listed = "; ".join(
+                f'{d.id} "{d.title}" ({", ".join(d.file_names)}, added {d.created_at:%Y-%m-%d})'
+                for d in found
+            )
             raise AmbiguousName(
                 f"{len(found)} documents are called {name_or_id!r}; name one by its id: {listed}"
             )
@@ -178,7 +182,12 @@ def _document(
         pages_need_ocr=serving.pages_need_ocr,
         pages_by_ocr=serving.pages_by_ocr,
         ocr=serving.ocr,
+        interrupted=_is_interrupted(serving),
     )
+
+
+def _is_interrupted(version: Row[Any]) -> bool:
+    return version.state in ("pending", "reading") and is_stale(version)
 
 
 def _versions(session: Session, document_id: str) -> Sequence[VersionRow]:

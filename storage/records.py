@@ -7,6 +7,7 @@ what segment i read.
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import PureWindowsPath
 from typing import Any, Literal
 
 import numpy as np
@@ -161,7 +162,7 @@ class Document:
     The serving version (`version_id`) is the ready one; while there is none, the one begun
     last. `update_state` and `update_reason` speak of a newer version that is being read or
     has failed while the ready one still serves. `bytes_kept` counts stored text, vectors,
-    snapshots and the original.
+    snapshots and the original. interrupted: it is not ready, and nobody reads it any more.
     """
 
     id: str
@@ -191,6 +192,12 @@ class Document:
     pages_need_ocr: int = 0
     pages_by_ocr: int = 0
     ocr: str | None = None
+    interrupted: bool = False
+
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """The names of the files it was read from, without their folders."""
+        return tuple(sorted({PureWindowsPath(path).name for path in self.aliases}))
 
     @property
     def memory_alone(self) -> bool:

@@ -142,7 +142,7 @@ def test_documents_page_method_and_memory_reach_the_service(page):
         ({"question": QUESTION, "k": None}, "usage", "'k' has the wrong type"),
         ({"question": QUESTION, "k": 0}, "usage", "k must be at least 1"),
         ({"question": QUESTION, "k": 51}, "usage", "k may be at most 50"),
-        ({"question": "a " * 2001}, "usage", "may have 4000 characters; this one has 4002"),
+        ({"question": "a " * 2001}, "usage", "may have 4,000 characters; this one has 4,002"),
         ({"question": QUESTION, "memory": "half"}, "usage", 'memory must be "final"'),
         ({"question": QUESTION, "as_of_page": 2, "documents": ["island"]}, "usage", "pages 0 to 1"),
     ],
@@ -202,6 +202,49 @@ def test_what_the_page_does_is_private_and_cannot_be_called_by_name_or_run_by_nu
     assert service.documents() == before
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "told"),
+    [
+        ("run/search", b'{"data": []}', "'question' has the wrong type: None"),
+        ("run/ask", b'{"data": [null]}', "'question' has the wrong type: None"),
+        ("run/ask", b'{"data": ["Who?", null, null, NaN]}', "NaN is no number of JSON"),
+        ("run/ask", b'{"data": NaN}', "no JSON"),
+        ("run/ask", b"{", "no JSON"),
+        ("run/ask", b"[1]", "no JSON object"),
+        ("run/ask", b"[" * 100_000, "no JSON"),
+        ("run/ask", b'{"data": "Who?"}', '"data" must be a list of: question, documents'),
+        ("api/ask", b'{"data": ["Who?", null, null, "5"]}', "'k' has the wrong type"),
+        ("run/ask", b'{"data": ["Who?", null, null, 5, "full"]}', 'memory must be "final"'),
+        ("run/search", b'{"data": ["Who?", null, null, 5, "final", "x"]}', "method must be one of"),
+        ("run/ask", b" " * 1_000_001, "1,000,000 bytes"),
+        ("call/v2/ask", b'{"question": "Who?", "k": NaN}', "NaN is no number of JSON"),
+        ("call/ask", b'{"data": 7}', '"data" must be a list'),
+    ],
+)
+def test_what_is_no_request_is_answered_with_a_sentence(page, path, body, told):
+    request = urllib.request.Request(
+        f"{page.local_url.rstrip('/')}/gradio_api/{path}",
+        body,
+        {"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            status, (value,) = answer.status, json.loads(answer.read())["data"]
+    except urllib.error.HTTPError as error:
+        status, value = error.code, json.loads(error.read())
+    assert status == (400 if "call" in path else 200)
+    assert value["error"]["code"] == "usage" and told in value["error"]["message"]
+
+
+def test_arguments_that_are_left_out_take_their_defaults(page):
+    assert "'question' has the wrong type: None" in call(page, "ask", k=3)["error"]["message"]
+    assert run(page, "search", QUESTION) == call(page, "search", question=QUESTION)
+    defaults = {"documents": None, "as_of_page": None, "memory": "final"}
+    for name, function in (("ask", 5), ("search", 10)):
+        known = api._DEFAULTS[name]
+        assert {k: known[k] for k in defaults} == defaults and known["k"] == function
+
+
 def mcp(page, *calls: tuple[str, dict]) -> tuple[list[Any], list[Any]]:
     """The tools that an MCP client is offered, and what each call gives."""
     from mcp import ClientSession
@@ -243,14 +286,15 @@ def test_the_three_are_mcp_tools_that_answer_in_json(page, service):
     assert private.isError and "Unknown tool" in private.content[0].text
 
 
-def test_without_its_package_mcp_is_left_out_and_asking_for_it_says_how_to_get_it(
+def test_mcp_is_served_only_when_it_is_asked_for_which_says_how_to_get_its_package(
     monkeypatch, tmp_path, capsys
 ):
+    assert launch_settings(door())["mcp_server"] is False
+    assert launch_settings(door(), mcp=True)["mcp_server"] is True
     real = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "mcp" else real(name)
     )
-    assert launch_settings(door())["mcp_server"] is False
     with pytest.raises(UsageError, match=f"python -m pip install {api.MCP_PACKAGE}"):
         launch_settings(door(), mcp=True)
     main = runpy.run_path(str(ROOT / "app.py"))["main"]

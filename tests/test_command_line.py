@@ -92,6 +92,7 @@ def test_not_found_is_well(run):
     code, out, _ = run("ask", "What is the capital of Mongolia?")
     assert code == 0 and out.startswith("Not found in these documents.")
     assert "The nearest passages:" in out
+    assert "    " + PAGES[1] in out.splitlines()
 
 
 def test_ask_prints_the_answer_and_where_it_stands_for_people(run):
@@ -99,6 +100,12 @@ def test_ask_prints_the_answer_and_where_it_stands_for_people(run):
     lines = out.splitlines()
     assert code == 0 and lines[0] == PAGES[1]
     assert lines[2].startswith("[1] island, page 2 (") and lines[3].strip() == PAGES[1]
+
+
+def test_documents_of_one_title_are_named_without_the_folders_they_came_from(run, filled):
+    code, _, err = run("show", "notes")
+    assert code == 2 and err.count("(notes.txt, added 20") == 2
+    assert str(filled.parent) not in err
 
 
 def test_ask_says_that_the_memory_is_untrained_while_it_is(run, reader):

@@ -34,7 +34,7 @@ def test_without_settings_the_page_is_for_this_machine_alone(monkeypatch):
     assert door().host == "::1" and door("127.0.0.1").host == "127.0.0.1"
     settings = launch_settings(door())
     assert settings["share"] is False and settings["run_history"] is False
-    assert "auth" not in settings and len(settings["middleware"]) == 1
+    assert "auth" not in settings and len(settings["middleware"]) == 2
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "recollect.example"])
@@ -62,6 +62,7 @@ def served(tmp_path_factory) -> Iterator[str]:
         port = free.getsockname()[1]
     environment = {**os.environ, "RECOLLECT_HOST": "0.0.0.0", "RECOLLECT_PASSWORD": "heron"}
     command = [sys.executable, "app.py", "--port", str(port), "--library", str(folder / "library")]
+    command.append("--mcp")
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=environment)
     try:
@@ -78,22 +79,46 @@ def served(tmp_path_factory) -> Iterator[str]:
         server.wait(20)
 
 
-def test_with_a_password_nothing_is_answered_before_it_is_given(served):
-    ask = json.dumps({"data": ["Who?"]}).encode()
-    for path, body in (
+CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
+MCP = json.dumps({**CALL, "params": {"name": "documents", "arguments": {}}}).encode()
+TYPES = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
         ("config", None),
         ("gradio_api/info", None),
         ("gradio_api/run/documents", b'{"data": []}'),
-        ("gradio_api/run/ask", ask),
-    ):
-        request = urllib.request.Request(
-            served + path, data=body, headers={"Content-Type": "application/json"}
-        )
-        with pytest.raises(urllib.error.HTTPError, match="401"):
-            urllib.request.urlopen(request, timeout=10)
+        ("gradio_api/run/ask", b'{"data": ["Who?"]}'),
+        ("gradio_api/mcp/", MCP),
+        ("gradio_api/mcp", MCP),
+        ("gradio_api/mcp/schema", None),
+        ("gradio_api/mcp/sse", None),
+        ("gradio_api/heartbeat/mine", None),
+        ("gradio_api/startup-events", None),
+        ("gradio_api/file=/tmp/x.safetensors", None),
+        ("gradio_api/upload", b"x"),
+        ("gradio_api/login_check", None),
+        ("no/such/page", None),
+    ],
+)
+def test_with_a_password_nothing_is_answered_before_it_is_given(served, path, body):
+    request = urllib.request.Request(served + path, data=body, headers=TYPES)
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(request, timeout=10)
 
 
-def test_with_the_password_the_page_and_the_api_answer(served):
+def test_a_cookie_that_no_login_gave_opens_nothing(served):
+    with urllib.request.urlopen(served + "theme.css", timeout=10) as css:
+        assert css.status == 200  # the form has its style
+    request = urllib.request.Request(served + "gradio_api/mcp/", data=MCP, headers=TYPES)
+    request.add_header("Cookie", "access-token-x=y; access-token-unsecure-x=None")
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(request, timeout=10)
+
+
+def test_with_the_password_the_page_the_api_and_mcp_answer(served):
     jar = http.cookiejar.CookieJar()
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
 
@@ -104,10 +129,7 @@ def test_with_the_password_the_page_and_the_api_answer(served):
     with pytest.raises(urllib.error.HTTPError, match="400"):
         login("hereon")
     assert login("heron") == 200
-    request = urllib.request.Request(
-        served + "gradio_api/run/documents",
-        data=b'{"data": []}',
-        headers={"Content-Type": "application/json"},
-    )
-    with browser.open(request, timeout=30) as answer:
-        assert json.loads(answer.read())["data"][0] is not None
+    for path, body in (("run/documents", b'{"data": []}'), ("mcp/", MCP)):
+        request = urllib.request.Request(served + f"gradio_api/{path}", data=body, headers=TYPES)
+        with browser.open(request, timeout=30) as answer:
+            assert b"documents" in answer.read()

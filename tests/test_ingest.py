@@ -319,6 +319,21 @@ def test_folders_are_searched_in_order_without_hidden_files_or_links_out(tmp_pat
     assert "leads out" in (found["link.txt"] or "") and found["z.txt"] is None
 
 
+def test_links_that_lead_nowhere_or_in_a_circle_are_left_out_with_a_reason(tmp_path):
+    (tmp_path / "a.txt").write_text("x", encoding="utf-8")
+    (tmp_path / "around.txt").symlink_to(tmp_path / "back.txt")
+    (tmp_path / "back.txt").symlink_to(tmp_path / "around.txt")
+    (tmp_path / "dangling.txt").symlink_to(tmp_path / "gone.txt")
+    (tmp_path / "self.txt").symlink_to("self.txt")
+    found = {f.path.name: f.refusal for f in find_files([tmp_path])}
+    assert found.pop("a.txt") is None
+    assert found == dict.fromkeys(
+        ("around.txt", "back.txt", "dangling.txt", "self.txt"), "it is no regular file"
+    )
+    (named,) = find_files([tmp_path / "self.txt"])
+    assert named.named and "does not exist" in (named.refusal or "")
+
+
 @pytest.mark.parametrize("total", [1, 2, 15, 16, 17, 300, 480, 500, 961, 5000, 100_000])
 def test_checkpoints_are_few_even_and_end_with_the_last_two_states(total: int):
     stored: set[int] = set()

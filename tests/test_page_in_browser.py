@@ -39,14 +39,20 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory) -> Iterator[str]:
+def temporary(tmp_path_factory) -> Path:
+    """Where the server has its temporary files."""
+    return Path(tmp_path_factory.mktemp("temporary"))
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory, temporary) -> Iterator[str]:
     """`python app.py` over an empty library; its model has a calibration of this test's own."""
     folder = tmp_path_factory.mktemp("served")
     model = Path(shutil.copytree(DEFAULT_MODEL, folder / "model"))
     (model / "answering.json").write_text(CALIBRATION_JSON, encoding="utf-8")
     port = free_port()
     command = [sys.executable, "app.py", "--port", str(port), "--library", str(folder / "library")]
-    environment = {**os.environ, "GRADIO_TEMP_DIR": str(folder / "uploads")}
+    environment = {**os.environ, "TMPDIR": str(temporary)}
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(
             [*command, "--model", str(model)], cwd=ROOT, stderr=log, stdout=log, env=environment
@@ -281,6 +287,7 @@ def test_an_encrypted_file_goes_in_with_its_password_which_is_not_shown(
     secret.fill("heron")
     drop(page, path)
     soon(page.locator("#reports"), "Read sluice: 1 page")
+    expect(secret).to_have_value("", timeout=60_000)  # it is not kept
 
 
 def hand_in(page: Page, file: Path) -> None:
@@ -290,17 +297,17 @@ def hand_in(page: Page, file: Path) -> None:
 
 
 def test_a_memory_is_exported_and_imported_and_a_broken_one_shows_its_reason(
-    visitor, address, yearbook, tmp_path
+    visitor, address, yearbook, tmp_path, temporary
 ):
-    path = tmp_path / "tide table.txt"
+    path = tmp_path / 'the "tide" **table**.txt'
     path.write_text("High water at Gannet Weir is at noon.", encoding="utf-8")
     page = opened(visitor, address)
     drop(page, path)
-    soon(page.locator("#reports"), "Read tide table: 1 page")
+    soon(page.locator("#reports"), 'Read the "tide" **table**: 1 page')
     unfold(page, "Hand a memory over, delete a document")
     page.locator("#chosen input").click()
-    page.get_by_role("option", name="tide table").click()
-    soon(page.locator("#extent"), "“tide table” for good: 1 page")
+    page.get_by_role("option", name='the "tide" **table**').click()
+    soon(page.locator("#extent"), '“the "tide" **table**” for good: 1 page')
     page.locator("#export").click()
     link = page.locator("#exported a").first
     expect(link).to_be_visible(timeout=60_000)
@@ -308,22 +315,27 @@ def test_a_memory_is_exported_and_imported_and_a_broken_one_shows_its_reason(
         link.click()
     file = tmp_path / "handed over.safetensors"
     download.value.save_as(file)
-    assert download.value.suggested_filename == "tide table.safetensors"
+    assert download.value.suggested_filename == "the _tide_ _table_.safetensors"
     assert 1_700_000 < file.stat().st_size < 1_900_000
+    assert not list(temporary.rglob("*.safetensors"))
     hand_in(page, file)
-    soon(page.locator("#extent"), "“tide table” was here already.")
+    soon(page.locator("#extent"), '“the "tide" **table**” was here already.')
     page.locator("#chosen input").click()
-    page.get_by_role("option", name="tide table").click()
+    page.get_by_role("option", name='the "tide" **table**').click()
     page.locator("#delete").click()
+    page.locator("#confirm").click()
     soon(page.locator("#extent"), "Deleted.")
+    expect(page.locator("#exported a")).to_have_count(0)
 
     hand_in(page, file)
-    soon(page.locator("#extent"), "“tide table” answers from memory alone now.")
+    soon(page.locator("#extent"), '“the "tide" **table**” answers from memory alone now.')
     soon(page.locator("#library"), "a memory alone: it answers")
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(file.read_bytes()[:1000])
     hand_in(page, broken)
     soon(page.locator("#extent .error"), "is not imported, and nothing has changed")
+    left = {file: file.read_bytes()[:40] for file in temporary.rglob("tmp*")}
+    assert not left  # of what was dropped nothing stays, however small
 
 
 def test_a_document_is_deleted_after_its_extent_was_shown(visitor, address, yearbook, tmp_path):
@@ -341,8 +353,19 @@ def test_a_document_is_deleted_after_its_extent_was_shown(visitor, address, year
     page.get_by_role("option", name="lockkeeper").click()
     soon(page.locator("#extent"), "“lockkeeper” for good: 1 page, 1 passage, 1 memory")
     soon(page.locator("#extent"), "1 answer that quotes it")
+    expect(page.locator("#confirm")).to_be_hidden()
     page.locator("#delete").click()
+    page.locator("#keep").click()
+    expect(page.locator("#confirm")).to_be_hidden(timeout=60_000)
+    soon(page.locator("#library"), "lockkeeper")
+    page.locator("#delete").click()
+    page.locator("#confirm").click()
     soon(page.locator("#extent"), "Deleted.")
+    page.get_by_role("tab", name="Ask").click()
+    soon(page.locator("#conversation"), "Its answer quoted a document that was deleted.")
+    expect(page.locator("#conversation")).not_to_contain_text("Ode Brandt")
+    expect(page.locator("#page figure")).to_have_count(0)
+    page.get_by_role("tab", name="Library").click()
     expect(page.locator("#library")).not_to_contain_text("lockkeeper", timeout=60_000)
     ask(page, "Who is the lock keeper of Gannet Weir?")
     soon(page.locator(f"{NEWEST} .verdict"), "Not found")
@@ -353,6 +376,7 @@ def test_the_memory_of_a_document_shows_its_size_where_it_was_written_and_what_w
 ):
     page = opened(visitor, address)
     page.get_by_role("tab", name="Memory").click()
+    soon(page.locator("#memory-size"), "Choose a document: you then see where its memory")
     page.locator("#memory-of input").click()
     page.get_by_role("option", name=yearbook).click()
     soon(page.locator("#memory-size"), "4 segments of 4 pages")
@@ -401,8 +425,12 @@ def test_as_of_a_page_counts_from_1_and_rubbish_is_answered_with_a_sentence(
     soon(page.locator(f"{NEWEST} .error"), "has pages 1 to 4; there is no page 5")
 
 
-def test_an_empty_question_is_answered_with_a_sentence(visitor, address, yearbook):
+def test_an_empty_or_endless_question_is_answered_with_a_sentence(visitor, address, yearbook):
     page = opened(visitor, address)
+    page.set_viewport_size({"width": 390, "height": 844})
+    ask(page, "x" * 4001)
+    soon(page.locator(f"{NEWEST} .error"), "may have 4,000 characters; this one has 4,001.")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
     ask(page, "  ")
     soon(page.locator(f"{NEWEST} .error"), "The question is empty.")
 

@@ -1,12 +1,13 @@
 """PDF: titles, labels, passwords, pages without text; and which file is one."""
 
+import fpdf
 import pytest
 
 from armt_core.errors import LimitExceeded, ParseError, PasswordNeeded, UnsupportedFormat
 from ingest.limits import ParseLimits
 from ingest.parse import SUPPORTED, parse_file
 from ingest.titles import good_title
-from tests.pdf_makers import encrypted, pdf_bytes, rewritten
+from tests.pdf_makers import encrypted, pdf_by_hand, pdf_bytes, rewritten
 from tests.pdf_makers import written as write
 
 
@@ -81,20 +82,34 @@ def test_pages_have_the_labels_that_are_printed_on_them_or_none(parse):
     assert [page.label for page in parse(pdf_bytes("a", "b")).pages] == [None, None]
 
 
-def test_a_page_without_text_needs_ocr_and_the_others_do_not(parse):
-    pages = parse(pdf_bytes("one", "", "three")).pages
-    assert [(p.text, p.needs_ocr) for p in pages] == [
-        ("one", False),
-        ("", True),
-        ("three", False),
-    ]
+def test_a_page_on_which_no_text_is_drawn_needs_ocr_and_a_blank_one_does_not(parse):
+    document = fpdf.FPDF()
+    document.set_font("Helvetica", size=12)
+    for draw in (
+        lambda: document.cell(text="one"),
+        lambda: None,
+        lambda: document.rect(9, 9, 9, 9),
+    ):
+        document.add_page()
+        draw()
+    pages = parse(bytes(document.output())).pages
+    assert [(p.text, p.needs_ocr) for p in pages] == [("one", False), ("", False), ("", True)]
+
+
+@pytest.mark.parametrize("kids", ["2 0 R", "3 0 R"])
+def test_a_file_that_counts_pages_and_has_none_is_damaged(parse, kids):
+    """A tree of pages that leads back to itself."""
+    tree = f"<</Type/Pages/Kids[{kids}]/Count 1>>".encode()
+    catalog = b"<</Type/Catalog/Pages 2 0 R>>"
+    with pytest.raises(ParseError, match="damaged"):
+        parse(pdf_by_hand([catalog, tree, b"<</Type/Pages/Kids[2 0 R]/Count 1/Parent 2 0 R>>"]))
 
 
 @pytest.mark.parametrize("algorithm", ["RC4-40", "RC4-128", "AES-128", "AES-256"])
 def test_an_encrypted_file_opens_with_one_of_the_passwords_given(parse, algorithm):
     data = encrypted(pdf_bytes("hidden words"), "grün", algorithm)
     assert parse(data, passwords=["wrong", "grün"]).pages[0].text == "hidden words"
-    with pytest.raises(PasswordNeeded, match="none of the 1 passwords"):
+    with pytest.raises(PasswordNeeded, match="the password given does not open it"):
         parse(data, passwords=["wrong"])
     with pytest.raises(PasswordNeeded, match="needs a password"):
         parse(data)

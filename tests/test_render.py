@@ -97,6 +97,7 @@ def hostile_pieces() -> dict[str, str]:
             answer(question=HOSTILE, answer=HOSTILE, citations=(cited,), memory_answer=said),
             answer(memory_answer=said),
             None,
+            0.9,
         ),
         "picture": render.page_image_html(b"png", cited),
         "text": render.page_text_html(Page(4, HOSTILE, HOSTILE * 3), cited),
@@ -190,12 +191,44 @@ def test_a_conversation_shows_the_last_turn_first_and_what_is_not_answered_yet()
 def test_passages_memory_and_an_emptied_memory_stand_side_by_side():
     weak = answer(source="none", answer=None, found=False, citations=())
     final = answer(memory_answer=MemoryAnswer("garden", 0.9, "d1"))
-    html = answers.comparison_html(final, answer(), None)
+    html = answers.comparison_html(final, answer(), None, 0.5)
     assert html.index("It is so.") < html.index("garden") < html.index("Nothing.")
     assert "would say" not in html
-    assert "Passages would say: Nothing that" in answers.comparison_html(final, weak, None)
+    assert "Passages would say: Nothing that" in answers.comparison_html(final, weak, None, 0.5)
     for why in (answers.UNTRAINED, answers.NOT_ASKED):
-        assert answers.comparison_html(final, answer(), why).count(why) == 2
+        assert answers.comparison_html(final, answer(), why, 0.5).count(why) == 2
+
+
+def test_one_threshold_rules_memory_and_emptied_memory():
+    weak = answer(memory_answer=MemoryAnswer("bedroom", 0.32, "d1"))
+    html = answers.comparison_html(weak, weak, None, 0.5)
+    told = "It would have said “bedroom”, confidence 32% of the 50% that it takes."
+    assert html.count(told) == 2 and html.count("Nothing that reaches the threshold.<br>") == 2
+
+
+def test_documents_of_the_same_title_are_told_apart():
+    first, second = (
+        document(id="a1", aliases=("/x/one.pdf",)),
+        document(id="b2", aliases=("/y/2.pdf",)),
+    )
+    named = documents.names([first, second, document(id="c3", title="Other")])
+    assert named["a1"].startswith("Yearbook (one.pdf, added 20") and named["c3"] == "Other"
+    assert named["b2"].startswith("Yearbook (2.pdf, added ")
+    twins = documents.names([document(id="a1"), document(id="b2", title="YEARBOOK")])
+    same = documents.names([document(id="a1"), document(id="b2")])
+    assert len({*twins.values()}) == len({*same.values()}) == 2
+    turned = documents.documents_html([document(title="r\u202etxt.exe")])
+    assert "\u202e" not in turned and "r\\u202etxt.exe" in turned
+
+
+def test_documents_that_share_nothing_are_said_to_be_no_versions_and_others_have_a_legend():
+    change = [Change("only here", 1, None, "It is new.")]
+    html = memory.changes_html(document(), document(title="Poem"), change, 0.02)
+    assert "they are not versions of each other" in html and "It is new." not in html
+    html = memory.changes_html(document(), document(title="Poem"), change, 0.9)
+    assert html.index('class="new">only in the first, “Yearbook”') < html.index(
+        'class="gone">only in the other, “Poem”'
+    )
 
 
 def test_before_a_document_is_deleted_its_extent_is_shown():
@@ -227,6 +260,11 @@ def test_a_text_page_is_shown_around_its_marked_quote():
         ({"pages_need_ocr": 2}, "ready, 2 pages need OCR"),
         ({"pages_need_ocr": 1}, "ready, 1 page needs OCR"),
         ({"pages_without_text": 1}, ">ready</td>"),
+        ({"pages_without_text": 3}, "ready, no page has text"),
+        (
+            {"state": "reading", "interrupted": True, "segments_read": 3, "segments_total": 9},
+            "interrupted after 3 of 9 segments; “Go on reading” above",
+        ),
         ({"pages_by_ocr": 1}, "ready, 1 page read by OCR"),
         ({"format": "memory", "pages": 0}, "a memory alone: it answers"),
         ({"unknown_ratio": 0.4}, "not readable by this model"),

@@ -7,9 +7,11 @@ import pytest
 
 from app.answering import Answerer
 from app.searching import SENTENCE_SHARE, Searcher, fuse
+from app.support import load_calibration
 from armt_core.errors import UsageError
 from ingest.pipeline import ingest_paths
 from ingest.sentences import sentence_spans
+from ingest.settings import DEFAULT_MODEL
 from storage.library import Library
 from tests.fakes import CALIBRATION
 
@@ -179,3 +181,29 @@ def test_a_document_that_the_model_cannot_read_is_found_by_words_alone(tmp_path,
         answerer = Answerer(library, reader, CALIBRATION)
         assert {p.title for p in answerer.search("zebra", method="words")} == {"odd", "plain"}
         assert {p.title for p in answerer.search("zebra", method="vectors")} == {"plain"}
+
+
+def test_copies_of_a_document_take_nothing_from_its_answer(tmp_path, reader):
+    """Each copy differs from the others by its last page alone."""
+    lease = (
+        "The lease begins on 1 March 2021 and ends on 28 February 2026.",
+        "Rent is due on the fifth day of each month.",
+        "Pets other than guide dogs are forbidden in the building.",
+    )
+    question = "Which pets are allowed in the building?"
+    said = []
+    with Library(tmp_path / "library") as library:
+        answerer = Answerer(library, reader, load_calibration(DEFAULT_MODEL))
+        for number in range(4):
+            path = tmp_path / f"lease {number}.txt"
+            path.write_text("\f".join((*lease, f"Copy number {number}.")), encoding="utf-8")
+            list(ingest_paths([path], library, reader))
+            said.append(answerer.ask(question))
+        found = answerer.search(question, k=5)
+    for answer in said:
+        assert answer.source == "passage" and answer.citations[0].quote == lease[2]
+        quotes = [citation.quote for citation in answer.citations]
+        assert len(quotes) == len(set(quotes))
+    # Words that all copies hold weigh what they weighed in one; hardly anything else moves.
+    assert said[-1].confidence == pytest.approx(said[0].confidence, abs=0.02)
+    assert len(found) == 5 and len({passage.text for passage in found}) == 5

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from armt_core.errors import ParseError
+from ingest.parse import parse_file
 from ingest.text_files import parse_text, read_text
 
 FRENCH = "Le café crème est déjà prêt, où êtes-vous ?\n"
@@ -123,3 +124,18 @@ def test_one_stray_control_character_does_not_make_a_short_note_no_text(tmp_path
     assert (
         read_text(written(tmp_path, b"A short note with one\0 stray byte.\n")).count("\ufffd") == 1
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("   .txt", ".txt"),
+        (".txt", ".txt"),
+        ("r\u202etxt.exe.txt", "rtxt.exe"),
+        ("new\nline\x1b[31m.txt", "new line[31m"),
+    ],
+)
+def test_a_title_is_one_line_in_which_nothing_acts_and_never_empty(tmp_path, name, title):
+    path = tmp_path / name
+    path.write_text("The llama sleeps.", encoding="utf-8")
+    assert parse_file(path).title == title

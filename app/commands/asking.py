@@ -11,6 +11,7 @@ from app.commands.output import place, print_answer, print_json, utf8_lines
 from app.requests import check_request, check_text
 from app.results import Answer, Part
 from armt_core.errors import RecollectError, UsageError
+from ingest.terminal import say
 from storage.library import Library
 
 if TYPE_CHECKING:  # it loads torch
@@ -93,11 +94,11 @@ def run_ask(options: argparse.Namespace) -> int:
                 if options.json:
                     print_json(error_json(error))
                 else:
-                    print(f"error: {error}\n", flush=True)
+                    say(f"error: {error}", "")
             else:
                 _show(answer, options.json, answerer)
                 if not options.json:
-                    print(flush=True)
+                    say("")
         return 1 if failed else 0
 
 
@@ -145,7 +146,7 @@ def run_search(options: argparse.Namespace) -> int:
         print_json(passages_json(found))
         return 0
     for passage in found:
-        print(f"{passage.score:.3f}  {place(passage)}")
+        say(f"{passage.score:.3f}  {place(passage)}")
         text = " ".join(passage.text.split())
-        print(f"       {text if len(text) <= 200 else text[:197] + '...'}")
+        say(f"       {text if len(text) <= 200 else text[:197] + '...'}")
     return 0

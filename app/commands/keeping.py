@@ -7,6 +7,7 @@ from typing import Any
 from app.as_json import document_json
 from app.commands.output import print_json, report_error
 from armt_core.errors import RecollectError, UsageError
+from ingest.terminal import say
 from storage.library import Library
 from storage.records import Document
 
@@ -25,7 +26,12 @@ def add_commands(commands: "argparse._SubParsersAction[Any]", common: Any) -> No
     reread = commands.add_parser(
         "reread", parents=[common], help="read stored documents again with the loaded model"
     )
-    reread.add_argument("documents", nargs="*", metavar="D", help="default: all that need it")
+    reread.add_argument(
+        "documents",
+        nargs="*",
+        metavar="D",
+        help="default: all that need it, and what was interrupted",
+    )
     reread.set_defaults(run=run_reread)
     verify = commands.add_parser("verify", parents=[common], help="check the library")
     verify.set_defaults(run=run_verify)
@@ -39,14 +45,17 @@ def run_documents(options: argparse.Namespace) -> int:
         print_json({"documents": [document_json(document) for document in found]})
         return 0
     if not found:
-        print("The library is empty. Add documents with: python -m ingest PATH", file=sys.stderr)
+        say("The library is empty. Add documents with: python -m ingest PATH", file=sys.stderr)
     for document in found:
-        line = f"{document.state:8} {document.id}  {document.pages:5} pages  {document.title}"
+        state = "stopped" if document.interrupted else document.state
+        line = f"{state:8} {document.id}  {document.pages:5} pages  {document.title}"
         if document.pages_need_ocr:
             line += f"  ({document.pages_need_ocr} pages need OCR)"
         if document.pages_by_ocr:
             line += f"  ({document.pages_by_ocr} pages read by OCR)"
-        print(line + (f"  ({document.reason})" if document.reason else ""))
+        if document.interrupted:
+            line += "  (its reading was interrupted; python -m app reread goes on with it)"
+        say(line + (f"  ({document.reason})" if document.reason else ""))
     return 0
 
 
@@ -64,11 +73,11 @@ def run_show(options: argparse.Namespace) -> int:
         return 0
     for name, item in value.items():
         if name == "snapshots":
-            print(f"{name:19} {len(snapshots)} kept, {sum(s.size for s in snapshots):,} bytes")
+            say(f"{name:19} {len(snapshots)} kept, {sum(s.size for s in snapshots):,} bytes")
         elif name == "paths":
-            print(f"{name:19} {', '.join(item)}")
+            say(f"{name:19} {', '.join(item)}")
         elif item is not None:
-            print(f"{name:19} {item}")
+            say(f"{name:19} {item}")
     return 0
 
 
@@ -87,14 +96,15 @@ def run_delete(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"deleted": document.id, "backups": backups})
     else:
-        print(f"Deleted {extent}. The file it was read from is untouched.")
+        say(f"Deleted {extent}. The file it was read from is untouched.")
         for backup in backups:
-            print(f"The backup {backup} still holds it.")
+            say(f"The backup {backup} still holds it.")
     return 0
 
 
 def run_reread(options: argparse.Namespace) -> int:
-    """The exit code. By default those of another model, and those whose memory is damaged."""
+    """The exit code. By default those of another model, those whose memory is damaged, and those
+    whose reading was interrupted."""
     from ingest.pipeline import reread_document
     from ingest.settings import open_reader
 
@@ -115,13 +125,13 @@ def run_reread(options: argparse.Namespace) -> int:
             if options.json:
                 print_json({"document_id": document.id, "segments_read": version.segments_read})
             else:
-                print(f'Read "{document.title}" again: {version.segments_read} segments.')
+                say(f'Read "{document.title}" again: {version.segments_read} segments.')
     return 1 if failed else 0
 
 
 def _needs_rereading(document: Document, library: Library, model: Any) -> bool:
     if document.state != "ready":
-        return False
+        return document.interrupted
     if document.fingerprint != model.fingerprint:
         return True
     try:
@@ -137,5 +147,5 @@ def run_verify(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"problems": problems})
     else:
-        print("\n".join(problems) or "The library is sound.")
+        say(*(problems or ["The library is sound."]))
     return 1 if problems else 0

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from app.commands.output import print_json
+from ingest.terminal import say
 from storage.library import Library
 
 _BACKUP = """
@@ -63,8 +64,8 @@ def run_export(options: argparse.Namespace) -> int:
         value = {"document_id": document.id, "title": document.title}
         print_json(value | {"output": str(options.output), "bytes": size})
     else:
-        print(f'Wrote the memory of "{document.title}" to {options.output}: {size:,} bytes.')
-        print("It is as private as the document.", file=sys.stderr)
+        say(f'Wrote the memory of "{document.title}" to {options.output}: {size:,} bytes.')
+        say("It is as private as the document.", file=sys.stderr)
     return 0
 
 
@@ -80,13 +81,13 @@ def run_import(options: argparse.Namespace) -> int:
         outcome = "imported" if new else "known"
         print_json(value | {"outcome": outcome, "segments_read": document.segments_read})
     elif new:
-        print(
+        say(
             f'Imported the memory of "{document.title}" ({document.id}): '
             f"{document.segments_read} segments, {document.tokens:,} tokens. It answers from "
             "memory alone."
         )
     else:
-        print(f'The library holds this memory already: "{document.title}" ({document.id}).')
+        say(f'The library holds this memory already: "{document.title}" ({document.id}).')
     return 0
 
 
@@ -95,15 +96,16 @@ def run_backup(options: argparse.Namespace) -> int:
     with Library(options.library) as library:
         made = library.backup(options.folder)
     for problem in made.problems:
-        print(f"error: {problem}", file=sys.stderr)
+        say(f"error: {problem}", file=sys.stderr)
     if options.json:
         value = {"folder": str(made.folder), "documents": made.documents}
         more = {"originals": made.originals, "bytes": made.size, "problems": list(made.problems)}
         print_json(value | more)
     else:
-        print(
+        say(
             f"Copied {made.documents} documents and {made.originals} originals to {made.folder}: "
-            f"{made.size:,} bytes.\nIt is a library: python -m app documents --library "
-            f"{made.folder}\nHow to restore it: python -m app backup --help"
+            f"{made.size:,} bytes.",
+            f"It is a library: python -m app documents --library {made.folder}",
+            "How to restore it: python -m app backup --help",
         )
     return 1 if made.problems else 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from app.as_json import error_json
 from app.results import Answer, Citation, FoundPassage
 from armt_core.errors import AmbiguousName, UsageError
+from ingest.terminal import say
 
 if TYPE_CHECKING:  # it loads torch
     from app.answering import Answerer
@@ -29,14 +30,14 @@ def utf8_lines(stream: TextIO) -> Iterator[str]:
 
 def print_json(value: Any) -> None:
     """One JSON value on one line of standard output."""
-    print(json.dumps(value, ensure_ascii=False), flush=True)
+    say(json.dumps(value, ensure_ascii=False))
 
 
 def report_error(error: Exception, as_json: bool) -> int:
     """Prints the error where it belongs and gives the exit code: 2 for wrong usage, else 1."""
     if as_json:
         print_json(error_json(error))
-    print(f"error: {error}", file=sys.stderr)
+    say(f"error: {error}", file=sys.stderr)
     return 2 if isinstance(error, UsageError | AmbiguousName) else 1
 
 
@@ -49,22 +50,26 @@ def place(item: Citation | FoundPassage) -> str:
 def print_answer(answer: Answer, answerer: "Answerer") -> None:
     """An answer for people. answerer: who gave it."""
     if answer.found and answer.answer is not None:
-        print(answer.answer)
-        print("" if answer.citations else "    from memory alone, no passage says so")
+        say(" ".join(answer.answer.split()))
+        say("" if answer.citations else "    from memory alone, no passage says so")
         for number, citation in enumerate(answer.citations, 1):
-            quote = " ".join(citation.quote.split())
-            print(f"[{number}] {place(citation)} ({citation.score:.0%})")
-            print(f"    {quote if len(quote) <= 300 else quote[:297] + '...'}")
+            _say_citation(number, citation)
     else:
-        print("Not found in these documents.")
+        say("Not found in these documents.")
         if answer.nearest:
-            print("\nThe nearest passages:")
-            for citation in answer.nearest[:3]:
-                print(f"  {place(citation)} ({citation.score:.0%})")
+            say("", "The nearest passages:")
+            for number, citation in enumerate(answer.nearest[:3], 1):
+                _say_citation(number, citation)
     if answer.memory_answer is not None:
         confidence = answer.memory_answer.confidence
-        print(f"\nFrom memory alone ({confidence:.2f}): {answer.memory_answer.text}")
+        say("", f"From memory alone ({confidence:.2f}): {answer.memory_answer.text}")
     elif not answerer.model.reads_memory:
-        print("\nFrom memory alone: nothing. The memory of this model is not trained yet.")
+        say("", "From memory alone: nothing. The memory of this model is not trained yet.")
     elif answerer.answers_from_memory:
-        print("\nFrom memory alone: nothing.")
+        say("", "From memory alone: nothing.")
+
+
+def _say_citation(number: int, citation: Citation) -> None:
+    quote = " ".join(citation.quote.split())
+    say(f"[{number}] {place(citation)} ({citation.score:.0%})")
+    say(f"    {quote if len(quote) <= 300 else quote[:297] + '...'}")

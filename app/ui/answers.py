@@ -103,16 +103,17 @@ UNTRAINED = (
 NOT_ASKED = "This model gives no answers from memory alone."
 
 
-def comparison_html(final: Answer, empty: Answer, unasked: str | None) -> str:
+def comparison_html(final: Answer, empty: Answer, unasked: str | None, threshold: float) -> str:
     """What passages say, what memory alone says, and what an emptied one would have said, side by
-    side. unasked: why memory alone is not asked."""
-    emptied = unasked or _remembered(empty)
+    side. unasked: why memory alone is not asked; threshold: below which its answer counts as
+    nothing."""
+    emptied = unasked or _remembered(empty, threshold)
     if _verdict(empty) != _verdict(final):  # a model whose vectors or reader read the memory
         emptied += f"<br>Passages would say: {_verdict(empty)}"
     return (
         f'<p class="confidence">{escape(final.question)}</p><div class="comparison">'
         f"{_column('Passages say', _verdict(final))}"
-        f"{_column('Memory alone says', unasked or _remembered(final))}"
+        f"{_column('Memory alone says', unasked or _remembered(final, threshold))}"
         f"{_column('An emptied memory says', emptied)}</div>"
     )
 
@@ -129,8 +130,13 @@ def _verdict(answer: Answer) -> str:
     return f"<b>{escape(answer.answer)}</b><br>{where} · {answer.confidence:.0%}"
 
 
-def _remembered(answer: Answer) -> str:
+def _remembered(answer: Answer, threshold: float) -> str:
     said = answer.memory_answer
     if said is None:
         return "Nothing."
+    if said.confidence < threshold:
+        return (
+            f"Nothing that reaches the threshold.<br>It would have said “{escape(said.text)}”, "
+            f"confidence {said.confidence:.0%} of the {threshold:.0%} that it takes."
+        )
     return f"<b>{escape(said.text)}</b><br>confidence {said.confidence:.0%}"

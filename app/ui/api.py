@@ -15,18 +15,29 @@ from typing import Any, Literal
 import gradio as gr
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.answering import PASSAGES
 from app.as_json import answer_json, document_json, error_json, passages_json
-from app.requests import check_request
+from app.requests import check_length, check_request
 from app.service import Service
 from armt_core.errors import RecollectError, UsageError
 
 NAMES = ("documents", "search", "ask")
 #: What brings MCP (the extra `mcp` in pyproject.toml).
 MCP_PACKAGE = "mcp==1.30.0"
-#: Most passages, and most characters of a question, that one call may ask for.
-MOST_PASSAGES, MOST_CHARACTERS = 50, 4000
+#: Most passages that one call may ask for.
+MOST_PASSAGES = 50
+
+#: Most bytes of a request by name: a question and the names of eight documents fit.
+MOST_BODY = 1_000_000
+_ASKED = {"question": None, "documents": None, "as_of_page": None}
+#: What each function takes, in order; null where there is no default.
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "documents": {},
+    "search": {**_ASKED, "k": 10, "memory": "final", "method": "hybrid"},
+    "ask": {**_ASKED, "k": PASSAGES, "memory": "final"},
+}
 
 _BY_NAME = re.compile(r"/gradio_api/(?:call/v2|call|run|api)/+([^/]+)")
 
@@ -104,17 +115,15 @@ def add(page: gr.Blocks, service: Service) -> None:
 
 
 def launch_settings(mcp: bool = False) -> dict[str, Any]:
-    """What `launch` needs for the API, and `middleware` for the application. mcp: whether MCP is
-    asked for in so many words.
+    """What `launch` needs for the API, and `middleware` for the application.
 
-    MCP is served where its package is installed. Raises UsageError if it is asked for and is not.
+    mcp: whether MCP is served, too. Raises UsageError if its package is not installed.
     """
-    installed = importlib.util.find_spec("mcp") is not None
-    if mcp and not installed:
+    if mcp and importlib.util.find_spec("mcp") is None:
         raise UsageError(
             f"MCP needs a package that is not installed: python -m pip install {MCP_PACKAGE}"
         )
-    return {"mcp_server": installed, "middleware": [Middleware(OnlyThese)]}
+    return {"mcp_server": mcp, "middleware": [Middleware(OnlyThese), Middleware(WholeRequests)]}
 
 
 class OnlyThese:
@@ -138,6 +147,84 @@ class OnlyThese:
         await refusal(scope, receive, send)
 
 
+class WholeRequests:
+    """Middleware: a call by name is JSON and has all its arguments, or is refused with a sentence;
+    Gradio would refuse it with status 500 and nothing said. What is wrong with an argument, the
+    function itself says.
+
+    In one step the refusal is a value, in two it is the answer to the first, with status 400.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves a request; arguments that are left out take their defaults."""
+        named = _BY_NAME.search(scope["path"]) if scope["type"] == "http" else None
+        if named is None or named[1] not in NAMES or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        by_name = "/call/v2/" in scope["path"]
+        try:
+            body = _completed(await _body(receive), named[1], by_name)
+        except UsageError as error:
+            value = error_json(error)
+            two_steps = "/call/" in scope["path"]
+            refusal = (
+                JSONResponse(value, status_code=400)
+                if two_steps
+                else JSONResponse({"data": [value]})
+            )
+            await refusal(scope, receive, send)
+            return
+        headers = [(k, v) for k, v in scope["headers"] if k.lower() != b"content-length"]
+        headers.append((b"content-length", str(len(body)).encode()))
+        sent = False
+
+        async def whole() -> Message:
+            nonlocal sent
+            if sent:
+                return await receive()
+            sent = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self._app({**scope, "headers": headers}, whole, send)
+
+
+async def _body(receive: Receive) -> bytes:
+    """All of a request's body. Raises UsageError for one that is too large."""
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > MOST_BODY:
+            raise UsageError(f"A request may have {MOST_BODY:,} bytes.")
+        if not message.get("more_body"):
+            return body
+
+
+def _completed(body: bytes, name: str, by_name: bool) -> bytes:
+    """The request with all arguments of `name`. Raises UsageError for what is none."""
+    try:
+        request = json.loads(body, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"The request is no JSON: {error}.") from error
+    if not isinstance(request, dict):
+        raise UsageError("The request is no JSON object.")
+    defaults = _DEFAULTS[name]
+    if by_name:
+        return json.dumps({**defaults, **request}).encode()
+    given = request.get("data")
+    if not isinstance(given, list):
+        raise UsageError(f'"data" must be a list of: {", ".join(defaults) or "nothing"}.')
+    left_out = [*defaults.values()][len(given) :]
+    return json.dumps({**request, "data": [*given, *left_out]}).encode()
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
+
+
 def _checked(
     question: str, documents: list[str] | None, as_of_page: int | None, k: int, memory: str
 ) -> dict[str, Any]:
@@ -152,10 +239,7 @@ def _checked(
     check_request(request)
     if k > MOST_PASSAGES:
         raise UsageError(f"k may be at most {MOST_PASSAGES}, not {k}.")
-    if len(question) > MOST_CHARACTERS:
-        raise UsageError(
-            f"A question may have {MOST_CHARACTERS} characters; this one has {len(question)}."
-        )
+    check_length(question)
     return request
 
 

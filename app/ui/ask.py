@@ -172,7 +172,8 @@ class AskView:
             unasked = answers.NOT_ASKED if answerer.model.reads_memory else answers.UNTRAINED
         try:
             asked, upto = turns[-1].question, page_index(page_number)
-            return answers.comparison_html(*self.service.compare(asked, chosen, upto), unasked)
+            final, empty = self.service.compare(asked, chosen, upto)
+            return answers.comparison_html(final, empty, unasked, answerer.memory_threshold)
         except RecollectError as error:
             return render.error_html(str(error))
 
@@ -200,6 +201,17 @@ class AskView:
             except RecollectError as error:
                 shown = render.error_html(str(error))
         return shown, gr.Row(visible=len(listed) > 1), at
+
+    def again(self, talk: str | None, turns: list[Turn], at: At) -> tuple[Any, ...]:
+        """The conversation once the library has changed: what quoted a deleted document is gone."""
+        if talk is None:
+            return turns, gr.skip(), *(gr.skip() for _ in range(3))
+        try:
+            turns = self.service.turns(talk)
+        except RecollectError:  # another visitor has deleted it
+            turns = []
+        told = answers.conversation_html(turns, self.service.titles()) or BEGIN
+        return turns, told, *self._draw(turns, at)
 
     def conversations(self, chosen: str | None) -> gr.Dropdown:
         """The choice of conversations, brought up to date."""

@@ -1,11 +1,14 @@
 """The library as HTML. Everything that comes from a document goes through `escape`."""
 
+import base64
+from collections import Counter
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
 from app.ui.render import count
 from ingest.reports import MOST_UNKNOWN, FileReport
+from ingest.terminal import harmless
 from storage.records import Document, Extent
 
 _OUTCOMES = {
@@ -21,8 +24,10 @@ def documents_html(documents: Sequence[Document]) -> str:
     """The library as a table, or what to do when it is empty."""
     if not documents:
         return '<p class="empty">The library is empty. Drop documents above.</p>'
+    named = names(documents)
     rows = "".join(
-        f'<tr><td>{escape(d.title)}</td><td class="{escape(d.state)}">{escape(state_of(d))}</td>'
+        f"<tr><td>{escape(named[d.id])}</td>"
+        f'<td class="{escape(d.state)}">{escape(state_of(d))}</td>'
         f"<td>{d.pages:,}</td><td>{d.tokens:,}</td></tr>"
         for d in documents
     )
@@ -32,15 +37,35 @@ def documents_html(documents: Sequence[Document]) -> str:
     )
 
 
+def names(documents: Sequence[Document]) -> dict[str, str]:
+    """What each document is called, by id: its title, and where others have the same, what tells
+    them apart. Plain text."""
+    titles = Counter(d.title.casefold() for d in documents)
+    named = {d.id: harmless(d.title) for d in documents}
+    for d in documents:
+        if titles[d.title.casefold()] > 1:
+            parts = [*map(harmless, d.file_names[:1]), f"added {d.created_at:%Y-%m-%d %H:%M}"]
+            named[d.id] += f" ({', '.join(parts)})"
+    again = Counter(named.values())
+    return {k: f"{name} · {k[:8]}" if again[name] > 1 else name for k, name in named.items()}
+
+
 def state_of(document: Document) -> str:
     """The state for people, with its reason; plain text."""
     state: str = document.state
-    if document.state == "failed":
+    if document.interrupted:
+        state = (
+            f"interrupted after {document.segments_read:,} of {document.segments_total or 0:,} "
+            "segments; “Go on reading” above reads the rest"
+        )
+    elif document.state == "failed":
         state = f"failed: {document.reason}"
     elif document.memory_alone:
         state = "a memory alone: it answers, and there is no text to search or to cite"
     elif document.pages and document.pages_need_ocr == document.pages:
         state = "needs OCR: no page has text"
+    elif document.pages and document.pages_without_text == document.pages:
+        state += ", no page has text"
     elif document.pages_need_ocr:
         state += f", {count(document.pages_need_ocr, 'page needs', 'pages need')} OCR"
     if document.pages_by_ocr:
@@ -58,7 +83,7 @@ def reports_html(reports: Sequence[FileReport]) -> str:
     """What became of the dropped files."""
     items = []
     for report in reports:
-        name = report.title or report.path.replace("\\", "/").rsplit("/", 1)[-1]
+        name = harmless(report.title or report.path.replace("\\", "/").rsplit("/", 1)[-1])
         known = report.reason == "known already"
         outcome = "Known already" if known else _OUTCOMES[report.outcome]
         line = f"<b>{escape(outcome)}</b> {escape(name)}"
@@ -87,6 +112,17 @@ def extent_html(document: Document, extent: Extent) -> str:
         f'<p class="extent">Deletion removes “{escape(document.title)}” for good: '
         f"{', '.join(parts)}; {document.bytes_kept / 1e6:.1f} MB. "
         "The file that was dropped stays where it is.</p>"
+    )
+
+
+def exported_html(name: str, data: bytes) -> str:
+    """A memory to take away. The file is in the page itself, so that no copy of it is left
+    behind, and no address that outlives the document."""
+    held = base64.b64encode(data).decode()
+    return (
+        f'<p class="extent"><a download="{escape(name)}" '
+        f'href="data:application/octet-stream;base64,{held}">{escape(name)}</a> '
+        f"({len(data) / 1e6:.1f} MB): the memory as a file, as private as the document.</p>"
     )
 
 

@@ -1,18 +1,30 @@
 """Who is let in: this machine alone, unless a host and a password are set in the environment."""
 
 import os
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.as_json import error_json
+from app.ui.uploads import Uploads
 from armt_core.errors import UsageError
 from ingest.limits import ParseLimits
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 #: Whom Gradio's form of user and password is answered with; there is one library for all.
 USER = "recollect"
+#: What the form that asks for the password is made of: it says nothing of the library.
+_FORM = re.compile(
+    r"GET (/|/theme\.css|/favicon\.ico|/manifest\.json|/(assets|static|svelte)/.+)|HEAD /"
+    r"|POST /login/?"
+)
+_STARTED = "/gradio_api/startup-events"
 
 
 @dataclass(frozen=True)
@@ -45,12 +57,43 @@ def launch_settings(at: Door) -> dict[str, Any]:
         "share": False,
         "run_history": False,
         "max_file_size": ParseLimits().file_bytes,
-        "middleware": [],
+        "middleware": [Middleware(Uploads)],
     }
     if at.password is not None:
+        settings["middleware"].insert(0, Middleware(LoggedIn))
         settings["auth"] = (USER, at.password)
         settings["auth_message"] = f"The user is {USER}."
     if at.host in LOOPBACK:
         # A page of the web may name itself anything and have that name lead to this machine.
-        settings["middleware"].append(Middleware(TrustedHostMiddleware, list(LOOPBACK)))
+        settings["middleware"].insert(0, Middleware(TrustedHostMiddleware, list(LOOPBACK)))
     return settings
+
+
+class LoggedIn:
+    """Middleware: who has not logged in gets the form that asks for the password, nothing else.
+
+    Gradio asks for the login route by route, and some of its routes do not ask: those of MCP
+    among them. So it is asked for here, before any route.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves a request, or refuses it with 401."""
+        if scope["type"] not in ("http", "websocket") or self._may(HTTPConnection(scope)):
+            await self._app(scope, receive, send)
+            return
+        refusal = JSONResponse(error_json(UsageError("Log in first.")), status_code=401)
+        await refusal(scope, receive, send)
+
+    def _may(self, asked: HTTPConnection) -> bool:
+        """Whether it is for the form, or comes with what a login has left in the browser."""
+        gradio = asked.app
+        if _FORM.fullmatch(f"{asked.scope.get('method')} {asked.scope['path']}"):
+            return True
+        if asked.scope["path"] == _STARTED and not gradio.startup_events_triggered:
+            return True  # `launch` calls it itself, once, before it says that it serves
+        kinds = ("access-token", "access-token-unsecure")
+        given = (asked.cookies.get(f"{kind}-{gradio.cookie_id}") for kind in kinds)
+        return any(token in gradio.tokens for token in given)

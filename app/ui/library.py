@@ -10,6 +10,7 @@ import gradio as gr
 
 from app.service import Service
 from app.ui import documents, render
+from app.ui.uploads import as_paths
 from armt_core.errors import RecollectError
 
 
@@ -21,11 +22,13 @@ class LibraryView:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self.files = gr.File(
-            label="Drop PDF, Word (docx), EPUB, HTML, text or Markdown files here",
-            file_count="multiple",
-            elem_id="files",
-            height=180,
+        self.files = as_paths(
+            gr.File(
+                label="Drop PDF, Word (docx), EPUB, HTML, text or Markdown files here",
+                file_count="multiple",
+                elem_id="files",
+                height=180,
+            )
         )
         with gr.Accordion("A file has a password", open=False):
             self.password = gr.Textbox(
@@ -35,6 +38,7 @@ class LibraryView:
                 elem_id="password",
                 max_lines=1,
             )
+        self.resume = gr.Button("Go on reading", visible=False, elem_id="resume")
         self.reports = gr.HTML(elem_id="reports")
         self.table = gr.HTML(elem_id="library")
         with gr.Accordion("Hand a memory over, delete a document", open=False):
@@ -42,33 +46,37 @@ class LibraryView:
             self.extent = gr.HTML(elem_id="extent")
             with gr.Row():
                 self.export = gr.Button("Export its memory", interactive=False, elem_id="export")
-                self.delete = gr.Button(
-                    "Delete it for good", variant="stop", interactive=False, elem_id="delete"
-                )
-            self.exported = gr.File(
-                label="The memory as a file, as private as the document",
-                visible=False,
-                interactive=False,
-                elem_id="exported",
-            )
-            self.imported = gr.UploadButton(
-                "Import a memory", file_types=[".safetensors"], elem_id="import"
+                self.delete = gr.Button("Delete it …", interactive=False, elem_id="delete")
+            with gr.Row(visible=False) as self.confirming:
+                self.confirm = gr.Button("Delete it for good", variant="stop", elem_id="confirm")
+                self.keep = gr.Button("Keep it", elem_id="keep")
+            self.exported = gr.HTML(elem_id="exported")
+            self.imported = as_paths(
+                gr.UploadButton("Import a memory", file_types=[".safetensors"], elem_id="import")
             )
         private: Any = {"api_visibility": "private"}
         taken = self.files.upload(
             self._take,
             inputs=[self.files, self.password],
-            outputs=[self.reports, self.table, self.files],
+            outputs=[self.reports, self.table],
             **private,
         )
-        chosen = [self.extent, self.export, self.delete, self.exported]
+        # Apart from what is shown on the way: an update that skips it would make Gradio forget
+        # how these files are taken.
+        taken.then(lambda: (None, ""), outputs=[self.files, self.password], **private)
+        went_on = self.resume.click(
+            self._go_on, outputs=[self.reports, self.table, self.resume], **private
+        )
+        chosen = [self.extent, self.export, self.delete, self.exported, self.confirming]
         asked = {"inputs": self.chosen, "outputs": chosen, **private}
         self.chosen.input(self._consider, **asked)
         self.export.click(self._export, **asked)
-        removed = self.delete.click(self._remove, **asked)
+        self.delete.click(lambda: gr.Row(visible=True), outputs=self.confirming, **private)
+        self.keep.click(lambda: gr.Row(visible=False), outputs=self.confirming, **private)
+        removed = self.confirm.click(self._remove, **asked)
         came_in = self.imported.upload(self._import, self.imported, chosen, **private)
         #: Events after which the library is another.
-        self.changes = (taken, removed, came_in)
+        self.changes = (taken, went_on, removed, came_in)
 
     def _take(
         self,
@@ -87,12 +95,24 @@ class LibraryView:
         try:
             for report in self.service.add(dropped, show, [password] if password else ()):
                 done.append(report)
-                yield documents.reports_html(done), self._listed(), gr.skip()
+                yield documents.reports_html(done), self._listed()
         except RecollectError as failure:
             error = render.error_html(str(failure))
         finally:
             _remove_uploads(dropped)
-        yield documents.reports_html(done) + error, self._listed(), None
+        yield documents.reports_html(done) + error, self._listed()
+
+    def _go_on(self, progress: Any = gr.Progress()) -> Iterator[tuple[Any, ...]]:  # noqa: B008
+        """Reads on what was interrupted; the reports so far after each."""
+
+        def show(path: Path, done: int, total: int) -> None:
+            progress((done, total), desc=path.name, unit="segments")
+
+        done = []
+        for report in self.service.go_on(show):
+            done.append(report)
+            yield documents.reports_html(done), self._listed(), gr.skip()
+        yield documents.reports_html(done), self._listed(), gr.Button(visible=False)
 
     def _listed(self) -> str:
         return documents.documents_html(self.service.documents())
@@ -122,10 +142,11 @@ class LibraryView:
         if document_id is None:
             return _chosen("", False)
         try:
-            file = self.service.export(document_id)
+            name, data = self.service.export(document_id)
         except RecollectError as error:
             return _chosen(render.error_html(str(error)), True)
-        return gr.skip(), gr.skip(), gr.skip(), gr.File(str(file), visible=True)
+        stay = gr.skip()
+        return stay, stay, stay, documents.exported_html(name, data), stay
 
     def _import(self, path: str) -> tuple[Any, ...]:
         try:
@@ -141,7 +162,7 @@ class LibraryView:
 def _chosen(told: str, able: bool) -> tuple[Any, ...]:
     """What is said of the chosen document, and whether there is something to do with it."""
     able_to = gr.Button(interactive=able), gr.Button(interactive=able)
-    return told, *able_to, gr.File(None, visible=False)
+    return told, *able_to, "", gr.Row(visible=False)
 
 
 def _remove_uploads(paths: Sequence[Path]) -> None:

@@ -13,10 +13,23 @@ from app.service import Service
 from app.ui.ask import page_html
 from app.ui.render import count, error_html, on_citation, page_name
 from armt_core.errors import RecollectError
+from ingest.terminal import harmless
 from storage.records import Document, PassageNote
 
 #: Changes between two documents that are listed.
 CHANGES = 20
+EMPTY = '<p class="empty">The library is empty. Open <b>Library</b> and drop documents there.</p>'
+BEGIN = (
+    '<p class="empty">Choose a document: you then see where its memory was written, and which '
+    "passages changed it most.</p>"
+)
+#: Short names in the plot leave its legend whole on a phone.
+CURVES = (
+    '<p class="confidence">beta: how strongly a segment was written; gamma: how new its keys '
+    "were; change: how far it moved the memory, as a share of the most.</p>"
+)
+#: Two documents of which less is the same are no versions of each other.
+SAME = 0.1
 UNNOTED = (
     '<p class="empty">This document was read before it was noted where its memory was written. '
     "Read it again with: python -m app reread</p>"
@@ -35,7 +48,7 @@ class MemoryView:
                 self.chosen = gr.Dropdown(
                     label="Document", choices=[], value=None, elem_id="memory-of"
                 )
-                self.size = gr.HTML(elem_id="memory-size")
+                self.size = gr.HTML(BEGIN, elem_id="memory-size")
                 self.plot = gr.LinePlot(
                     x="segment",
                     y="share",
@@ -43,6 +56,7 @@ class MemoryView:
                     x_title="segment, in reading order",
                     y_title="0 to 1",
                     y_lim=[0, 1],
+                    color_title="curve",
                     height=240,
                     visible=False,
                     elem_id="memory-plot",
@@ -70,7 +84,7 @@ class MemoryView:
     def _show(self, document_id: str | None) -> tuple[Any, ...]:
         hidden = gr.LinePlot(visible=False)
         if document_id is None:
-            return "", hidden, "", [], "", ""
+            return BEGIN, hidden, "", [], "", ""
         try:
             document = self.service.library.document(document_id)
             _, size = self.service.load([document.id])
@@ -78,9 +92,11 @@ class MemoryView:
             listed = outline(document, notes, self.service.library)
         except RecollectError as error:
             return error_html(str(error)), hidden, "", [], "", ""
-        plot = gr.LinePlot(_plotted(notes), visible=True) if notes else hidden
+        # A point alone is no curve.
+        plot = gr.LinePlot(_plotted(notes), visible=True) if len(notes) > 1 else hidden
         told = outline_html(listed) if notes else UNNOTED
-        return size_html(document, size), plot, told, listed, "", ""
+        said = size_html(document, size) + (CURVES if len(notes) > 1 else "")
+        return said, plot, told, listed, "", ""
 
     def _open(self, listed: list[Citation], event: gr.EventData) -> str:
         try:
@@ -94,7 +110,7 @@ class MemoryView:
         library = self.service.library
         try:
             ours, theirs = library.document(here), library.document(there)
-            return changes_html(ours, theirs, differences(library, ours, theirs))
+            return changes_html(ours, theirs, *differences(library, ours, theirs))
         except RecollectError as error:
             return error_html(str(error))
 
@@ -103,9 +119,9 @@ def _plotted(notes: Sequence[PassageNote]) -> pd.DataFrame:
     """A row for each segment and curve."""
     segments, most = list(range(1, len(notes) + 1)), max(note.change for note in notes) or 1.0
     curves = {
-        "written (beta)": [note.beta for note in notes],
-        "new keys (gamma)": [note.gamma for note in notes],
-        "change of the memory": [note.change / most for note in notes],
+        "beta": [note.beta for note in notes],
+        "gamma": [note.gamma for note in notes],
+        "change": [note.change / most for note in notes],
     }
     return pd.concat(
         pd.DataFrame({"segment": segments, "share": values, "what": name})
@@ -136,10 +152,18 @@ def outline_html(listed: Sequence[Citation]) -> str:
     return f"<h4>What changed the memory most</h4>{rows}"
 
 
-def changes_html(here: Document, there: Document, changes: Sequence[Change]) -> str:
-    """What tells two documents apart."""
+def changes_html(
+    here: Document, there: Document, changes: Sequence[Change], same: float = 1.0
+) -> str:
+    """What tells two documents apart. same: the share of their sentences that both have."""
+    names = escape(harmless(here.title)), escape(harmless(there.title))
     if not changes:
         return '<p class="empty">They say the same, sentence by sentence.</p>'
+    if same < SAME:
+        return (
+            f'<p class="empty">“{names[0]}” and “{names[1]}” have hardly a sentence in common: '
+            "they are not versions of each other.</p>"
+        )
     more = len(changes) - CHANGES
     rows = "".join(
         f'<li class="{"gone" if change.kind == "only there" else "new"}">'
@@ -149,7 +173,11 @@ def changes_html(here: Document, there: Document, changes: Sequence[Change]) -> 
         for change in changes[:CHANGES]
     )
     rest = f'<p class="empty">and {count(more, "other")}.</p>' if more > 0 else ""
-    return f'<ul class="changes">{rows}</ul>{rest}'
+    legend = (
+        f'<p class="legend"><span class="new">only in the first, “{names[0]}”</span> '
+        f'<span class="gone">only in the other, “{names[1]}”</span></p>'
+    )
+    return f'{legend}<ul class="changes">{rows}</ul>{rest}'
 
 
 def _beginning(text: str, most: int = 140) -> str:

@@ -15,6 +15,8 @@ from app.ui.memory import MemoryView
 from app.ui.render import count
 
 STYLE = Path(__file__).with_name("style.css")
+#: What Gradio tells screen readers and has no words for.
+STATUS = {"common.complete": "Done", "common.error": "Error"}
 #: Fonts of the system alone: nothing is fetched.
 FONTS = ("system-ui", "sans-serif")
 #: Seconds for which Gradio keeps its copies of files that were handed out.
@@ -36,29 +38,42 @@ def build(service: Service) -> gr.Blocks:
         with gr.Tab("Memory", elem_id="tab-memory"):
             remembering = MemoryView(service)
 
-        def refresh(chosen: list[str], turns: list[Turn]) -> tuple[Any, ...]:
+        def refresh(
+            chosen: list[str], talk: str | None, turns: list[Turn], at: ask.At
+        ) -> tuple[Any, ...]:
             known = service.documents()
             ready = [d for d in known if d.state == "ready" and d.segments_read]
             begin = ask.BEGIN if known else ask.EMPTY
-            choices = [(_choice(d.title, d.pages), d.id) for d in ready]
+            named = documents.names(known)
+            choices = [(_choice(named[d.id], d.pages), d.id) for d in ready]
+            turns, *shown = asking.again(talk, turns, at)
+            if not turns:
+                shown[0] = begin
             return (
+                turns,
                 gr.Dropdown(choices=choices, value=[d.id for d in ready if d.id in chosen]),
-                gr.skip() if turns else begin,
+                *shown,
                 asking.conversations(None) if not turns else gr.skip(),
-                gr.Dropdown(choices=[(d.title, d.id) for d in known], value=None),
+                gr.Dropdown(choices=[(named[d.id], d.id) for d in known], value=None),
                 documents.documents_html(known),
+                gr.Button(visible=any(d.interrupted for d in known)),
                 gr.Dropdown(choices=choices, value=None),
                 gr.Dropdown(choices=choices, value=None),
             )
 
         current: dict[str, Any] = {
-            "inputs": [asking.documents, asking.said],
+            "inputs": [asking.documents, asking.talk, asking.said, asking.at],
             "outputs": [
+                asking.said,
                 asking.documents,
                 asking.conversation,
+                asking.page,
+                asking.turning,
+                asking.at,
                 asking.earlier,
                 keeping.chosen,
                 keeping.table,
+                keeping.resume,
                 remembering.chosen,
                 remembering.other,
             ],
@@ -82,6 +97,7 @@ def launch_settings(at: Door, mcp: bool = False) -> dict[str, Any]:
         "theme": gr.themes.Default(font=FONTS, font_mono=("ui-monospace", "monospace")),
         "css_paths": STYLE,
         "footer_links": [],
+        "i18n": gr.I18n(en=STATUS),
         "app_kwargs": {"middleware": middleware},
         **let_in,
         **called,

@@ -4,6 +4,7 @@ import base64
 from html import escape
 
 from app.results import Citation
+from ingest.terminal import harmless
 from storage.records import Page
 
 #: Characters of a text page shown before and after a quote.
@@ -22,7 +23,8 @@ def count(number: int, one: str, many: str | None = None) -> str:
 
 def citation_name(citation: Citation) -> str:
     """Document and page; plain text."""
-    title = citation.title if len(citation.title) <= 60 else citation.title[:57] + "..."
+    title = harmless(citation.title)
+    title = title if len(title) <= 60 else title[:57] + "..."
     return f"{title}, page {page_name(citation.page, citation.page_label)}"
 
 
