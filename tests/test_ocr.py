@@ -35,7 +35,7 @@ WORDS = "The harbour light burns all night."
 
 
 def scanned(*pages: str) -> bytes:
-    """A PDF whose pages are pictures of these texts; "" is an empty page."""
+    """A PDF whose pages are pictures of these texts; " " is one of nothing, "" no picture."""
     document = fpdf.FPDF()
     for text in pages:
         document.add_page()
@@ -63,14 +63,14 @@ def test_only_pages_without_text_are_read_from_their_pictures(tmp_path, english)
     both.multi_cell(0, text="Typed words.")
     path = written(tmp_path, "a.pdf", bytes(both.output()))
     assert parse_in_child(path, ocr=english) == parse_in_child(path)
-    path = written(tmp_path, "b.pdf", scanned(WORDS, ""))
-    first, second = parse_in_child(path).pages
-    assert (first.text, first.needs_ocr, first.by_ocr) == ("", True, False)
+    path = written(tmp_path, "b.pdf", scanned(WORDS, " ", ""))
+    assert [page.needs_ocr for page in parse_in_child(path).pages] == [True, True, False]
     document = parse_in_child(path, ocr=english)
-    first, second = document.pages
+    first, second, third = document.pages
     assert plain(first.text) == WORDS
     assert (first.needs_ocr, first.by_ocr) == (False, True)
     assert (second.text, second.needs_ocr, second.by_ocr) == ("", False, True)  # it is blank
+    assert (third.text, third.needs_ocr, third.by_ocr) == ("", False, False)  # and this one empty
     assert document.ocr == english.engine and document.ocr.endswith(", eng")
 
 
