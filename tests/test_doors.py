@@ -2,23 +2,16 @@
 
 import http.cookiejar
 import json
-import os
-import socket
-import subprocess
-import sys
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from app.ui.doors import USER, door, launch_settings
 from armt_core.errors import UsageError
-
-ROOT = Path(__file__).resolve().parent.parent
+from tests.serving import serving
 
 
 @pytest.fixture(autouse=True)
@@ -57,26 +50,9 @@ def test_a_wider_host_needs_a_password(monkeypatch, host):
 def served(tmp_path_factory) -> Iterator[str]:
     """`python app.py` at every address of this machine, with a password."""
     folder = tmp_path_factory.mktemp("behind")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {**os.environ, "RECOLLECT_HOST": "0.0.0.0", "RECOLLECT_PASSWORD": "heron"}
-    command = [sys.executable, "app.py", "--port", str(port), "--library", str(folder / "library")]
-    command.append("--mcp")
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=environment)
-    try:
-        for _ in range(480):
-            assert server.poll() is None, (folder / "log").read_text()
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5):
-                    break
-            except OSError:
-                time.sleep(0.25)
+    environment = {"RECOLLECT_HOST": "0.0.0.0", "RECOLLECT_PASSWORD": "heron"}
+    with serving(folder, "--mcp", environment=environment) as port:
         yield f"http://127.0.0.1:{port}/"
-    finally:
-        server.terminate()
-        server.wait(20)
 
 
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}

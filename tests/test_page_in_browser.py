@@ -1,12 +1,9 @@
 """The page in a real browser: drop, choose, ask, see the cited page; hostile files stay text."""
 
-import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -18,9 +15,9 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, 
 
 from ingest.settings import DEFAULT_MODEL
 from tests.fakes import CALIBRATION_JSON
+from tests.serving import ROOT, serving
 
 pytestmark = pytest.mark.browser
-ROOT = Path(__file__).resolve().parent.parent
 SENTENCES = (
     "The lighthouse on Vessel Rock is kept by Henrike Aalto.",
     "The ferry leaves for Tarn Island at twenty past seven.",
@@ -30,12 +27,6 @@ HOSTILE = (
     "<img src=x onerror=window.hacked=1><script>window.hacked=2</script> ${window.hacked=4} "
     "{{#each value}} {{{value}}} [here](javascript:window.hacked=5) @children"
 )
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -50,30 +41,9 @@ def address(tmp_path_factory, temporary) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("served")
     model = Path(shutil.copytree(DEFAULT_MODEL, folder / "model"))
     (model / "answering.json").write_text(CALIBRATION_JSON, encoding="utf-8")
-    port = free_port()
-    command = [sys.executable, "app.py", "--port", str(port), "--library", str(folder / "library")]
-    environment = {**os.environ, "TMPDIR": str(temporary)}
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(
-            [*command, "--model", str(model)], cwd=ROOT, stderr=log, stdout=log, env=environment
-        )
-    try:
-        wait_until_served(f"http://127.0.0.1:{port}/", server, folder / "log")
+    environment = {"TMPDIR": str(temporary)}
+    with serving(folder, "--model", str(model), environment=environment) as port:
         yield f"http://127.0.0.1:{port}/"
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
-def wait_until_served(address: str, server: subprocess.Popen, log: Path) -> None:
-    for _ in range(480):
-        assert server.poll() is None, log.read_text()
-        try:
-            with urllib.request.urlopen(address, timeout=5):
-                return
-        except OSError:
-            time.sleep(0.25)
-    raise AssertionError(f"not served within two minutes: {log.read_text()}")
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ from armt_core.associative import write as plain_write
 from armt_core.lowrank import LowRank
 from tests.fakes import random_ids, tiny_model
 from training.dual import Projections, Writes
-from training.objectives.addresses import address_loss, rival_loss
+from training.objectives.addresses import address_loss
+from training.objectives.rivals import rival_loss
 from training.rows import Answers
 from training.traced import (
     Text,

@@ -5,15 +5,14 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from app.temporary import temporary_folder
+from tests.serving import ROOT, serving
 
-ROOT = Path(__file__).resolve().parent.parent
 FORM = "multipart/form-data; boundary=XX"
 HEAD = b'--XX\r\nContent-Disposition: form-data; name="files"; filename="half.txt"\r\n\r\n'
 SECRET = b"The vault opens at nine. " * 4000
@@ -24,25 +23,8 @@ def served(tmp_path_factory) -> Iterator[tuple[int, Path]]:
     """`python app.py`: its port, and the folder with its log and its temporary files."""
     folder = tmp_path_factory.mktemp("served")
     (folder / "tmp").mkdir()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "app.py", "--port", str(port), "--library", str(folder / "library")]
-    environment = {**os.environ, "TMPDIR": str(folder / "tmp")}
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=environment)
-    try:
-        for _ in range(480):
-            assert server.poll() is None, (folder / "log").read_text()
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).close()
-                break
-            except OSError:
-                time.sleep(0.25)
+    with serving(folder, environment={"TMPDIR": str(folder / "tmp")}) as port:
         yield port, folder
-    finally:
-        server.terminate()
-        server.wait(20)
     assert not list((folder / "tmp").glob("recollect-*"))
 
 
@@ -110,6 +92,7 @@ def test_an_upload_that_only_turns_out_too_large_is_refused_on_the_way():
 KEEPS = """
 import time
 from app.temporary import temporary_folder
+from tests.serving import ROOT, serving
 with temporary_folder() as folder:
     (folder / "half.txt").write_text("The vault opens at nine.")
     print(folder, flush=True)

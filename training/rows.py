@@ -155,6 +155,11 @@ class Answers:
         """How many questions there are: Q."""
         return int(self.question.max()) + 1
 
+    def first(self) -> list[int]:
+        """Of each of the Q questions, the number of its first prediction."""
+        numbers = self.question.tolist()
+        return [numbers.index(question) for question in range(self.questions)]
+
     def to(self, device: torch.device) -> "Answers":
         """The same on another device."""
         return Answers(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))

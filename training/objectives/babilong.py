@@ -16,8 +16,9 @@ from armt_core.apart import stretches
 from armt_core.model import ArmtModel
 from training.data.files import BabiQuestion
 from training.hiding import Place, Told, filler, laid, tell
-from training.objectives.addresses import address_loss, rival_loss
+from training.objectives.addresses import address_loss
 from training.objectives.base import Learned, Objective
+from training.objectives.rivals import rival_loss
 from training.recipe import RecipeError
 from training.rows import Answers, Words, ask
 from training.text import Texts
@@ -47,9 +48,9 @@ class Lengths:
     that ask all questions of a story in one row, with a [MASK] for each answer (all answers of
     bAbI qa1 to qa5 are words of one token). absent: share of questions that the story does not
     answer; nothing is to be said then. address, rivals, overlap, quiet: weights of the losses of
-    what is looked up (`training.objectives.addresses`), of keys that stray from all others
-    (`training.traced`), and of what filler writes (`_loud`). fixed: what is said teaches
-    no key and no query; `address` and `rivals` alone do. depth: only the last so many
+    what is looked up and of what it is mistaken for (`training.objectives.addresses`, `rivals`), of
+    keys that stray from all others (`training.traced`), and of what filler writes (`_loud`). fixed:
+    what is said teaches no key and no query; these losses alone do. depth: only the last so many
     segments are in the graph (truncated back-propagation); None: all."""
 
     tasks: tuple[int, ...] = (1,)
