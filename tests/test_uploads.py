@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from http.client import HTTPResponse
 from pathlib import Path
 
 import pytest
@@ -62,8 +63,10 @@ def test_of_an_upload_that_is_cut_off_nothing_stays_and_the_log_is_quiet(served)
 def test_an_upload_that_announces_too_much_is_refused_with_a_sentence_before_it_is_sent(served):
     port, folder = served
     with begun(port, 10_000_000_000) as sending:
-        said = sending.recv(4000).decode()
-    assert said.startswith("HTTP/1.1 413") and "maximum allowed size of all files" in said
+        answer = HTTPResponse(sending)
+        answer.begin()
+        said = answer.read().decode()
+    assert answer.status == 413 and "maximum allowed size of all files" in said
     assert kept(folder) == []
 
 
