@@ -22,6 +22,8 @@ SYSTEMS = (
     "full-attention",
     "mamba",
 )
+#: What small models of each system learn.
+SMALL = ("associative", "algorithmic", "series", "lm", "babilong")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -115,14 +117,19 @@ def main(arguments: list[str] | None = None) -> int:
     lm = commands.add_parser(
         "lm", help="a system learns language from long stretches of books, a byte a token"
     )
-    lm.add_argument("--data", type=Path, required=True, help="folder with the training data")
+    babilong = commands.add_parser(
+        "babilong", help="a system learns bAbI stories hidden in books, a word a token"
+    )
+    babilong.add_argument("--tasks", type=int, nargs="+", default=[1, 2, 3, 4, 5], metavar="QA")
+    for command in (lm, babilong):
+        command.add_argument("--data", type=Path, required=True, help="folder with the data")
     strategies = ("plain", "length-curriculum", "memory-dropout")
     lm.add_argument("--strategy", choices=strategies, default="plain")
-    for command in (algorithmic, series, lm):
+    for command in (algorithmic, series, lm, babilong):
         command.add_argument(
             "--segments", type=int, required=True, metavar="N", help="of a document, at the end"
         )
-    for command in (associative, algorithmic, series, lm):
+    for command in (associative, algorithmic, series, lm, babilong):
         command.add_argument("--system", choices=SYSTEMS, default="armt")
         command.add_argument("--seed", type=int, default=0)
         command.add_argument("--steps", type=int, required=True, metavar="N", help="in all")
@@ -179,7 +186,7 @@ def main(arguments: list[str] | None = None) -> int:
             text = json.dumps({**stamp(), **tables}, indent=2)
             options.output.write_text(text + "\n", encoding="utf-8")
             print(markdown(tables))
-        elif options.command in ("associative", "algorithmic", "series", "lm"):
+        elif options.command in SMALL:
             print(json.dumps(_learn_small(options), indent=2))
         elif options.command == "average":
             from training.combine import average as average_of
@@ -216,10 +223,14 @@ def _learn_small(options: argparse.Namespace) -> dict[str, Any]:
         from training.series import series
 
         task = series(options.segments)
-    else:
+    elif options.command == "lm":
         from training.lm import lm
 
         task = lm(options.data, options.strategy, options.segments)
+    else:
+        from training.babilong import babilong
+
+        task = babilong(options.data, options.tasks, options.segments)
     return learn(task, options.system, options.seed, options.steps, options.output)
 
 

@@ -14,7 +14,7 @@ from torch.nn import functional
 from armt_core.model import ArmtModel
 from armt_core.padding import pad_rows
 from training.rows import Words
-from training.text import Texts
+from training.text import Encodes, Tells, Texts
 from training.traced import Text
 from training.traced import texts as read_texts
 
@@ -40,7 +40,12 @@ class Told:
 
 
 def tell(
-    words: Words, facts: Sequence[str], texts: Texts, segments: int, most: int, draw: random.Random
+    words: Encodes,
+    facts: Sequence[str],
+    texts: Tells,
+    segments: int,
+    most: int,
+    draw: random.Random,
 ) -> Told:
     """Facts in their order in S segments of at most `most` tokens, at random places among
     sentences of a book. Segments without a fact are left to the caller. Raises ValueError for
@@ -66,8 +71,13 @@ def tell(
 
 
 def fits(facts: Sequence[str], segments: int, most: int) -> bool:
-    """Whether so many facts surely fit into so many segments of at most `most` tokens."""
-    return _FACT * len(facts) <= segments * (most - _FACT)
+    """Whether these facts surely fit into so many segments of at most `most` tokens."""
+    return len(facts) <= most_facts(segments, most)
+
+
+def most_facts(segments: int, most: int) -> int:
+    """How many facts surely fit into so many segments of at most `most` tokens."""
+    return segments * (most - _FACT) // _FACT
 
 
 def _shared_out(
@@ -89,7 +99,7 @@ def _shared_out(
     return own
 
 
-def _sentences(texts: Texts, room: int, draw: random.Random) -> list[list[int]]:
+def _sentences(texts: Tells, room: int, draw: random.Random) -> list[list[int]]:
     """Sentences of a book, as tokens, as many as `room` tokens have place for."""
     found: list[list[int]] = []
     for sentence in texts.sentences(draw):

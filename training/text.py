@@ -2,12 +2,27 @@
 
 import random
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from ingest.sentences import sentence_spans
 from training.rows import Words
 
 #: Characters taken at once; some 2,000 tokens.
 _STRETCH = 8000
+
+
+class Encodes(Protocol):
+    """A vocabulary."""
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """The tokens of each text."""
+
+
+class Tells(Protocol):
+    """Text to draw sentences from."""
+
+    def sentences(self, draw: random.Random) -> Iterator[list[int]]:
+        """Sentences as tokens, from a random place on, without end."""
 
 
 class Texts:

@@ -83,13 +83,13 @@ def babilong(
             pairs = zip(said, part, strict=True)
             right[kind] += sum(text.strip() == q.answer for text, q in pairs)
     total = len(chosen)
-    constant = _best_constant([(q.question, q.answer) for q in chosen]) / total
+    constant = best_constant([(q.question, q.answer) for q in chosen]) / total
     final, empty, without = (right[kind] / total for kind in ("final", "empty", "control"))
     beside = without if control else None
     return BabilongRow(task, segments, total, final, empty, constant, beside)
 
 
-def _best_constant(asked: Sequence[tuple[str, str]]) -> int:
+def best_constant(asked: Sequence[tuple[str, str]]) -> int:
     """How many are right if each kind of question, told by its first two words, always gets its
     most frequent answer."""
     kinds: dict[str, Counter[str]] = {}

@@ -1,0 +1,97 @@
+"""`python -m training babilong`: a small system learns stories hidden in books (BABILong, arXiv
+2406.10149), and is measured by how far it holds beyond the length that it was trained at.
+
+The model that ships learns them by a recipe (`python -m training train`); here all systems of arXiv
+2407.04841 learn under equal conditions, a word a token.
+"""
+
+import random
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from armt_core.errors import UsageError
+from armt_core.systems import SystemModel
+from training.data import files
+from training.evaluation.babilong import best_constant
+from training.hiding import fits
+from training.objectives.stories import SEGMENT, Stories, Tale, Told, answer
+from training.small import SmallTask
+
+#: Segments of the stages; a training of N segments goes through those below N, and then N.
+CURRICULUM = (1, 2, 4, 8, 16)
+#: How many times as many segments as trained a system is measured at.
+BEYOND = (1, 2, 4, 8)
+#: Documents of a batch, and questions about each.
+BATCH, QUESTIONS = 32, 8
+
+
+def babilong(data: Path, tasks: Sequence[int], segments: int, documents: int = 100) -> SmallTask:
+    """Simulated stories of these tasks over up to so many segments, among sentences of the books in
+    the data folder; measured on real questions, most so many of each task at each length, among
+    sentences of the books kept apart.
+
+    Raises UsageError for no segments and for tasks without simulated stories, DataMissing without
+    books or stories.
+    """
+    if segments < 1:
+        raise UsageError(f"--segments must be at least 1, not {segments}.")
+    if unknown := [task for task in tasks if not 1 <= task <= 5]:
+        raise UsageError(f"--tasks are from 1 to 5 (bAbI qa1 to qa5), not {unknown[0]}.")
+    tale = Tale(files.books(data, "train"))
+
+    def measure(model: SystemModel, draw: random.Random) -> dict[str, Any]:
+        apart = tale.among(files.books(data, "dev"))
+        found: dict[str, Any] = {}
+        for task in tasks:
+            stories = files.babi(data, task, "dev")
+            found[f"qa{task}"] = {
+                str(n): _shares(model, apart, stories, n, documents, draw)
+                for n in (segments * times for times in BEYOND)
+            }
+        return found
+
+    return SmallTask(
+        name="stories",
+        vocabulary=tale.vocabulary,
+        segment_tokens=SEGMENT,
+        stages=[
+            {"tasks": list(tasks), "segments": n, "documents": BATCH, "questions": QUESTIONS}
+            for n in [*(n for n in CURRICULUM if n < segments), segments]
+        ],
+        objective=partial(Stories, tale),
+        measure=measure,
+        described={
+            "tasks": list(tasks),
+            "segments": segments,
+            "segment_words": SEGMENT,
+            "books": tale.digest,
+        },
+    )
+
+
+def _shares(
+    model: SystemModel,
+    tale: Tale,
+    stories: Sequence[files.BabiQuestion],
+    segments: int,
+    documents: int,
+    draw: random.Random,
+) -> dict[str, float]:
+    """Shares of right answers from memory ("right"), from an emptied one, and of the best constant
+    ones, and the number of stories: of `stories` those that fit into so many segments."""
+    fitting = [story for story in stories if fits(story.facts, segments, SEGMENT)]
+    chosen = draw.sample(fitting, min(documents, len(fitting)))
+    right = {"right": 0, "right_emptied": 0}
+    for first in range(0, len(chosen), BATCH):
+        part = chosen[first : first + BATCH]
+        segments_of = [tale.tell(story.facts, segments, draw) for story in part]
+        told = Told.of(tale, segments_of, [[(story.question, story.answer)] for story in part])
+        for name, empty in (("right", False), ("right_emptied", True)):
+            said = answer(model, told, empty).argmax(-1).cpu()
+            right[name] += int((said == told.answers).sum())
+    n = len(chosen)
+    constant = best_constant([(story.question, story.answer) for story in chosen])
+    shares = {**right, "best_constant": constant}
+    return {"n": n, **{name: count / n for name, count in shares.items()}} if n else {"n": 0}
