@@ -13,16 +13,25 @@ if TYPE_CHECKING:
     from armt_core.memory import MemoryState
     from armt_core.model import ArmtModel
     from armt_core.reading import read_sequential
+    from armt_core.schedule import read_faster
 
 _HOME = {
     "ArmtConfig": "armt_core.config",
     "ArmtModel": "armt_core.model",
     "MemoryState": "armt_core.memory",
     "read_diagonal": "armt_core.diagonal",
+    "read_faster": "armt_core.schedule",
     "read_sequential": "armt_core.reading",
 }
 
-__all__ = ["ArmtConfig", "ArmtModel", "MemoryState", "read_diagonal", "read_sequential"]
+__all__ = [
+    "ArmtConfig",
+    "ArmtModel",
+    "MemoryState",
+    "read_diagonal",
+    "read_faster",
+    "read_sequential",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -25,8 +25,8 @@ from armt_core.document_model import DocumentModel, Segment
 from armt_core.model import ArmtModel
 from armt_core.padding import pad_segments
 from armt_core.pooling import mean_pool
+from armt_core.timing import interleaved
 from benchmarks.results import ROOT, print_table, write_result
-from benchmarks.timing import interleaved
 from ingest.cleaning import clean_document
 from ingest.parse import parse_file
 from ingest.passages import split_passages
