@@ -45,6 +45,10 @@ class Service:
         """Everything in the library, by title."""
         return self.library.documents()
 
+    def revision(self) -> str:
+        """Another text once the library has changed, by whatever process."""
+        return self.library.revision()
+
     def add(
         self,
         files: Sequence[Path],

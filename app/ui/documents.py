@@ -3,6 +3,7 @@
 import base64
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
@@ -18,6 +19,30 @@ _OUTCOMES = {
     "skipped": "Left out",
     "failed": "Failed",
 }
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """What the library holds, and the choices that views offer: (name, id) of each document, and
+    of those that can be asked."""
+
+    documents: Sequence[Document]
+    all: list[tuple[str, str]]
+    ready: list[tuple[str, str]]
+
+    @classmethod
+    def of(cls, documents: Sequence[Document]) -> "Shelf":
+        named = names(documents)
+        ready = [d for d in documents if d.state == "ready" and d.segments_read]
+        return cls(
+            documents,
+            [(named[d.id], d.id) for d in documents],
+            [(f"{named[d.id]} ({count(d.pages, 'page')})", d.id) for d in ready],
+        )
+
+    def holds(self, document_id: str | None) -> bool:
+        """Whether a document is there."""
+        return any(d.id == document_id for d in self.documents)
 
 
 def documents_html(documents: Sequence[Document]) -> str:

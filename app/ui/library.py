@@ -13,11 +13,14 @@ from app.ui import documents, render
 from app.ui.uploads import as_paths
 from armt_core.errors import RecollectError
 
+DELETED = '<p class="extent">Deleted.</p>'
+
 
 class LibraryView:
     """The view over one service, added to the page that is being built.
 
-    `table` and `chosen` are brought up to date by the page, after each of `changes` too.
+    The library is another after each of `changes`; the page then gives `again` what `watched`
+    holds, and sets `refreshed`.
     """
 
     def __init__(self, service: Service) -> None:
@@ -73,10 +76,11 @@ class LibraryView:
         self.export.click(self._export, **asked)
         self.delete.click(lambda: gr.Row(visible=True), outputs=self.confirming, **private)
         self.keep.click(lambda: gr.Row(visible=False), outputs=self.confirming, **private)
-        removed = self.confirm.click(self._remove, **asked)
+        removed = self.confirm.click(self._remove, self.chosen, [*chosen, self.chosen], **private)
         came_in = self.imported.upload(self._import, self.imported, chosen, **private)
-        #: Events after which the library is another.
         self.changes = (taken, went_on, removed, came_in)
+        self.watched = [self.chosen]
+        self.refreshed = [self.table, self.resume, self.chosen, *chosen]
 
     def _take(
         self,
@@ -117,6 +121,17 @@ class LibraryView:
     def _listed(self) -> str:
         return documents.documents_html(self.service.documents())
 
+    def again(self, shelf: documents.Shelf, chosen: str | None) -> tuple[Any, ...]:
+        """The view once the library has changed."""
+        here = shelf.holds(chosen)
+        gone = chosen is not None and not here
+        return (
+            documents.documents_html(shelf.documents),
+            gr.Button(visible=any(d.interrupted for d in shelf.documents)),
+            gr.Dropdown(choices=shelf.all, value=chosen if here else None),
+            *(_chosen(DELETED, False) if gone else (gr.skip() for _ in range(5))),
+        )
+
     def _consider(self, document_id: str | None) -> tuple[Any, ...]:
         """What would go with a document."""
         if document_id is None:
@@ -130,13 +145,13 @@ class LibraryView:
 
     def _remove(self, document_id: str | None) -> tuple[Any, ...]:
         if document_id is None:
-            return _chosen("", False)
+            return *_chosen("", False), None
         try:
             self.service.library.delete(document_id)
             backups = self.service.library.backups_with(document_id)
         except RecollectError as error:
-            return _chosen(render.error_html(str(error)), False)
-        return _chosen('<p class="extent">Deleted.</p>' + documents.backups_html(backups), False)
+            return *_chosen(render.error_html(str(error)), False), None
+        return *_chosen(DELETED + documents.backups_html(backups), False), None
 
     def _export(self, document_id: str | None) -> tuple[Any, ...]:
         if document_id is None:

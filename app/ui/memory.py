@@ -11,6 +11,7 @@ from app.outline import Change, differences, outline
 from app.results import Citation
 from app.service import Service
 from app.ui.ask import page_html
+from app.ui.documents import Shelf
 from app.ui.render import count, error_html, on_citation, page_name
 from armt_core.errors import RecollectError
 from ingest.terminal import harmless
@@ -37,8 +38,8 @@ UNNOTED = (
 
 
 class MemoryView:
-    """The view over one service, added to the page that is being built. `chosen` and `other` are
-    brought up to date by the page."""
+    """The view over one service, added to the page that is being built. When the library has
+    changed, the page gives `again` what `watched` holds, and sets `refreshed`."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -70,12 +71,10 @@ class MemoryView:
             with gr.Column(scale=2, min_width=320):
                 self.page = gr.HTML(elem_id="memory-page")
         private: Any = {"api_visibility": "private"}
-        self.chosen.input(
-            self._show,
-            inputs=self.chosen,
-            outputs=[self.size, self.plot, self.outline, self.listed, self.page, self.changes],
-            **private,
-        )
+        shown = [self.size, self.plot, self.outline, self.listed, self.page, self.changes]
+        self.watched = [self.chosen, self.other]
+        self.refreshed = [self.chosen, self.other, *shown]
+        self.chosen.input(self._show, inputs=self.chosen, outputs=shown, **private)
         self.outline.click(self._open, inputs=self.listed, outputs=self.page, **private)
         self.other.input(
             self._compare, inputs=[self.chosen, self.other], outputs=self.changes, **private
@@ -97,6 +96,17 @@ class MemoryView:
         told = outline_html(listed) if notes else UNNOTED
         said = size_html(document, size) + (CURVES if len(notes) > 1 else "")
         return said, plot, told, listed, "", ""
+
+    def again(self, shelf: Shelf, chosen: str | None, other: str | None) -> tuple[Any, ...]:
+        """The view once the library has changed: of a document that is gone nothing stays."""
+        here, there = shelf.holds(chosen), shelf.holds(other)
+        stay = gr.skip()
+        return (
+            gr.Dropdown(choices=shelf.ready, value=chosen if here else None),
+            gr.Dropdown(choices=shelf.ready, value=other if there else None),
+            *((stay,) * 5 if chosen is None or here else self._show(None)[:5]),
+            stay if here and there else "",
+        )
 
     def _open(self, listed: list[Citation], event: gr.EventData) -> str:
         try:

@@ -1,18 +1,18 @@
 """The page: its views, and what keeps them up to date with the library."""
 
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from app.conversing import Turn
 from app.service import Service
-from app.ui import api, ask, documents, doors
+from app.ui import api, doors
 from app.ui.ask import AskView
+from app.ui.documents import Shelf
 from app.ui.doors import Door
 from app.ui.library import LibraryView
 from app.ui.memory import MemoryView
-from app.ui.render import count
 
 STYLE = Path(__file__).with_name("style.css")
 #: What Gradio tells screen readers and has no words for.
@@ -21,6 +21,8 @@ STATUS = {"common.complete": "Done", "common.error": "Error"}
 FONTS = ("system-ui", "sans-serif")
 #: Seconds for which Gradio keeps its copies of files that were handed out.
 CACHED = 600
+#: Seconds after which each open page looks whether the library has changed.
+LOOK = 3
 
 
 def build(service: Service) -> gr.Blocks:
@@ -38,50 +40,31 @@ def build(service: Service) -> gr.Blocks:
         with gr.Tab("Memory", elem_id="tab-memory"):
             remembering = MemoryView(service)
 
-        def refresh(
-            chosen: list[str], talk: str | None, turns: list[Turn], at: ask.At
-        ) -> tuple[Any, ...]:
-            known = service.documents()
-            ready = [d for d in known if d.state == "ready" and d.segments_read]
-            begin = ask.BEGIN if known else ask.EMPTY
-            named = documents.names(known)
-            choices = [(_choice(named[d.id], d.pages), d.id) for d in ready]
-            turns, *shown = asking.again(talk, turns, at)
-            if not turns:
-                shown[0] = begin
-            return (
-                turns,
-                gr.Dropdown(choices=choices, value=[d.id for d in ready if d.id in chosen]),
-                *shown,
-                asking.conversations(None) if not turns else gr.skip(),
-                gr.Dropdown(choices=[(named[d.id], d.id) for d in known], value=None),
-                documents.documents_html(known),
-                gr.Button(visible=any(d.interrupted for d in known)),
-                gr.Dropdown(choices=choices, value=None),
-                gr.Dropdown(choices=choices, value=None),
+        views = (asking, keeping, remembering)
+
+        def refresh(*watched: Any) -> tuple[Any, ...]:
+            shelf, values = Shelf.of(service.documents()), iter(watched)
+            return tuple(
+                value
+                for view in views
+                for value in view.again(shelf, *islice(values, len(view.watched)))
             )
 
-        current: dict[str, Any] = {
-            "inputs": [asking.documents, asking.talk, asking.said, asking.at],
-            "outputs": [
-                asking.said,
-                asking.documents,
-                asking.conversation,
-                asking.page,
-                asking.turning,
-                asking.at,
-                asking.earlier,
-                keeping.chosen,
-                keeping.table,
-                keeping.resume,
-                remembering.chosen,
-                remembering.other,
-            ],
-            "api_visibility": "private",
-        }
-        page.load(refresh, **current)
+        # Other tabs, visitors and programs change the library too. To look costs one query; only
+        # a change brings the views up to date.
+        seen = gr.State("")
+        look: Any = {"outputs": seen, "show_progress": "hidden", "api_visibility": "private"}
+        page.load(service.revision, **look)
+        gr.Timer(LOOK).tick(service.revision, **look)
         for change in keeping.changes:
-            change.then(refresh, **current)
+            change.then(service.revision, **look)
+        seen.change(
+            refresh,
+            inputs=[component for view in views for component in view.watched],
+            outputs=[component for view in views for component in view.refreshed],
+            show_progress="hidden",
+            api_visibility="private",
+        )
     api.add(page, service)
     return page
 
@@ -102,7 +85,3 @@ def launch_settings(at: Door, mcp: bool = False) -> dict[str, Any]:
         **let_in,
         **called,
     }
-
-
-def _choice(title: str, pages: int) -> str:
-    return f"{title} ({count(pages, 'page')})"
