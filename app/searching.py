@@ -3,7 +3,7 @@
 Axes: n passages, D width.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from app.memories import Memories
 from app.nearest import Nearest
-from app.results import Memory
+from app.results import Memory, Place
 from armt_core.document_model import DocumentModel
 from armt_core.errors import EmptyLibrary, LibraryError, UsageError
 from armt_core.memory import MemoryState
@@ -33,6 +33,9 @@ POOL = 200
 WORDS_SHARE = 0.3
 #: Share of a passage's best sentence in its cosine; the rest is that of the whole passage.
 SENTENCE_SHARE = 0.7
+#: Copies that are named at most. They score alike, to the rounding of their vectors: this much less
+#: at most, and of what scores so no more than these are looked at.
+COPIES, _LIKE, _LOOKED_AT = 3, 1e-3, 64
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,13 @@ class Scope:
 
 @dataclass(frozen=True)
 class Scored:
-    """A passage's fused score, and the cosine of its vector with the question's."""
+    """A passage's fused score, and the cosine of its vector with the question's; also: where its
+    copies are."""
 
     passage_id: int
     score: float
     cosine: float
+    also: tuple[Place, ...] = ()
 
 
 class Searcher:
@@ -133,7 +138,8 @@ class Searcher:
         plain: bool = False,
     ) -> list[tuple[Passage, Scored]]:
         """The best k passages of the scopes, the best first; of those with the same text, as
-        copies of a document have them, the best one alone.
+        copies of a document have them, the best one alone, with the places of the others in other
+        documents (where vectors read the memory, copies that score otherwise are not found).
 
         "words": BM25. "vectors": cosine of the passage's vector with the question's, read
         with that document's memory. "hybrid": both, each from 0 to 1 (BM25 by its best).
@@ -150,20 +156,27 @@ class Searcher:
             scores = cosines
         else:
             scores = fuse(words, cosines)
-        ranked = sorted(scores, key=lambda number: (-scores[number], number))
         return [
-            (passage, Scored(passage.id, scores[passage.id], cosines.get(passage.id, 0.0)))
-            for passage in self._distinct(ranked, k)
+            (same[0], Scored(number, scores[number], cosines.get(number, 0.0), _places(same)))
+            for same in self._distinct(scores, k)
+            for number in [same[0].id]
         ]
 
-    def _distinct(self, ranked: Sequence[int], k: int) -> list[Passage]:
-        """The first k of these passages whose texts differ. No more are loaded than it takes."""
-        found: dict[str, Passage] = {}
+    def _distinct(self, scores: Mapping[int, float], k: int) -> list[list[Passage]]:
+        """The best k passages whose texts differ, each with its copies behind it. No more are
+        loaded than it takes."""
+        ranked = sorted(scores, key=lambda number: (-scores[number], number))
+        found: dict[str, list[Passage]] = {}
+        enough: int | None = None  # of `ranked` hold k texts
         for first in range(0, len(ranked), k):
+            if enough is not None:
+                less = scores[ranked[enough - 1]] - scores[ranked[first]]
+                if less > _LIKE or first - enough >= _LOOKED_AT:
+                    break
             for passage in self.library.passages_by_id(ranked[first : first + k]):
-                found.setdefault(" ".join(passage.text.split()), passage)
-            if len(found) >= k:
-                break
+                found.setdefault(" ".join(passage.text.split()), []).append(passage)
+            if enough is None and len(found) >= k:
+                enough = min(first + k, len(ranked))
         return list(found.values())[:k]
 
     def scores(
@@ -267,6 +280,13 @@ class Searcher:
                     cosines[number] += SENTENCE_SHARE * (best - cosines[number])
             found |= cosines
         return found
+
+
+def _places(same: Sequence[Passage]) -> tuple[Place, ...]:
+    """Where the first of these stands in other documents; a place each."""
+    others = {p.document_id: p for p in reversed(same) if p.document_id != same[0].document_id}
+    places = [Place(p.document_id, p.title, p.page, p.page_label) for p in others.values()]
+    return tuple(sorted(places, key=lambda place: (place.title, place.document_id))[:COPIES])
 
 
 def _products(vectors: NDArray[np.float16], query: NDArray[np.float32]) -> list[float]:

@@ -12,7 +12,7 @@ from app.answering import Answerer
 from app.conversing import Turn, keep, turns
 from app.handing_over import exported, import_memory, title_to_hand_over
 from app.requests import check_length
-from app.results import Answer, Citation, Memory
+from app.results import Answer, Citation, FoundPassage, Memory
 from armt_core.errors import ParseError, RecollectError, UsageError
 from ingest.child import ParserPool
 from ingest.limits import ParseLimits
@@ -104,15 +104,15 @@ class Service:
         )
         return sum(document.segments_read for document in chosen), size
 
-    def ask(
+    def steps(
         self,
         question: str,
         documents: Sequence[str] | None,
         as_of_page: int | None,
         memory: Memory,
-    ) -> Answer:
-        """As Answerer.ask, but a page that is not there is named as people count, from 1, and no
-        question may be too long."""
+    ) -> Iterator[list[FoundPassage] | Answer]:
+        """As Answerer.steps, but a page that is not there is named as people count, from 1, and
+        no question may be too long."""
         check_length(question)
         for name in documents or ():
             document = self.library.document(name)
@@ -121,9 +121,21 @@ class Service:
                     f'"{document.title}" has pages 1 to {document.pages}; there is no page '
                     f"{as_of_page + 1}."
                 )
-        return self.answerer.ask(
+        yield from self.answerer.steps(
             question, documents=documents or None, as_of_page=as_of_page, memory=memory
         )
+
+    def ask(
+        self,
+        question: str,
+        documents: Sequence[str] | None,
+        as_of_page: int | None,
+        memory: Memory,
+    ) -> Answer:
+        """The last of `steps`."""
+        *_, answer = self.steps(question, documents, as_of_page, memory)
+        assert isinstance(answer, Answer)
+        return answer
 
     def compare(
         self, question: str, documents: Sequence[str] | None, as_of_page: int | None

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from app.conversing import Turn
-from app.results import Citation, Memory
+from app.results import Answer, Citation, Memory
 from app.service import Service
 from app.ui import answers, render
 from app.ui.documents import Shelf
@@ -130,23 +130,33 @@ class AskView:
         talk: str | None,
         turns: list[Turn],
     ) -> Iterator[tuple[Any, ...]]:
-        """The question at once, and its answer as soon as it is there."""
+        """The question at once, then the passages that are read, what they say, what memory says,
+        and the page drawn: each as soon as it is known."""
         titles = self.service.titles()
         stay = gr.skip()
-        waiting = answers.conversation_html(turns, titles, pending=text)
-        yield waiting, stay, stay, stay, talk, turns, "", stay, stay
+
+        def told(said: str) -> tuple[Any, ...]:
+            html = answers.conversation_html(turns, titles, text, said)
+            return html, stay, stay, stay, talk, turns, "", stay, stay
+
+        yield told(answers.reading_html())
         try:
-            answer = self.service.ask(text, chosen, page_index(page_number), mode)
+            for step in self.service.steps(text, chosen, page_index(page_number), mode):
+                if isinstance(step, Answer):
+                    answer = step
+                    yield told(answers.answer_html(step, len(turns)))
+                else:
+                    yield told(answers.reading_html(step))
             talk = self.service.remember(talk, answer)
         except RecollectError as error:
             turns = self._kept(talk)
-            refused = answers.conversation_html(turns, titles, text, str(error))
-            yield refused, *self._draw([], (0, 0)), talk, turns, "", stay, stay
+            refused, *rest = told(render.error_html(str(error)))
+            yield refused, *self._draw([], (0, 0)), *rest[3:]
             return
         turns = self._kept(talk)  # a document may have been deleted meanwhile
-        told = answers.conversation_html(turns, titles)
+        shown = answers.conversation_html(turns, titles)
         drawn = self._draw(turns, (len(turns) - 1, 0))
-        yield told, *drawn, talk, turns, "", "", self.conversations(talk)
+        yield shown, *drawn, talk, turns, "", "", self.conversations(talk)
 
     def _choose(self, turns: list[Turn], event: gr.EventData) -> tuple[Any, ...]:
         return self._draw(turns, (int(event.turn), int(event.citation)))

@@ -12,7 +12,7 @@ from app.results import Citation
 from app.service import Service
 from app.ui.ask import page_html
 from app.ui.documents import Shelf
-from app.ui.render import count, error_html, on_citation, page_name
+from app.ui.render import beginning, count, error_html, on_citation, page_name
 from armt_core.errors import RecollectError
 from ingest.terminal import harmless
 from storage.records import Document, PassageNote
@@ -154,7 +154,7 @@ def outline_html(listed: Sequence[Citation]) -> str:
         return '<p class="empty">One passage alone: to an empty memory everything is new.</p>'
     rows = "".join(
         f'<button type="button" class="citation" data-citation="{n}"><span class="quote">'
-        f'{escape(_beginning(c.quote))}</span><span class="source">page '
+        f'{escape(beginning(c.quote))}</span><span class="source">page '
         f"{escape(page_name(c.page, c.page_label))} · {c.score:.1f} times as much as usual"
         "</span></button>"
         for n, c in enumerate(listed)
@@ -177,7 +177,7 @@ def changes_html(
     more = len(changes) - CHANGES
     rows = "".join(
         f'<li class="{"gone" if change.kind == "only there" else "new"}">'
-        f'{escape(_beginning(change.text, 300))} <span class="source">'
+        f'{escape(beginning(change.text, 300))} <span class="source">'
         f"{escape((there if change.kind == 'only there' else here).title)}, page "
         f"{escape(page_name(change.page, change.page_label))}</span></li>"
         for change in changes[:CHANGES]
@@ -188,8 +188,3 @@ def changes_html(
         f'<span class="gone">only in the other, “{names[1]}”</span></p>'
     )
     return f'{legend}<ul class="changes">{rows}</ul>{rest}'
-
-
-def _beginning(text: str, most: int = 140) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= most else line[: most - 1] + "…"

@@ -3,7 +3,7 @@
 import base64
 from html import escape
 
-from app.results import Citation
+from app.results import Citation, FoundPassage, Place
 from ingest.terminal import harmless
 from storage.records import Page
 
@@ -21,7 +21,13 @@ def count(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def citation_name(citation: Citation) -> str:
+def beginning(text: str, most: int = 140) -> str:
+    """A text in one line, cut."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def citation_name(citation: Citation | FoundPassage | Place) -> str:
     """Document and page; plain text."""
     title = harmless(citation.title)
     title = title if len(title) <= 60 else title[:57] + "..."
