@@ -3,13 +3,14 @@
 Axes: n passages, D width.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.copies import distinct, places
 from app.memories import Memories
 from app.nearest import Nearest
 from app.results import Memory, Place
@@ -33,9 +34,6 @@ POOL = 200
 WORDS_SHARE = 0.3
 #: Share of a passage's best sentence in its cosine; the rest is that of the whole passage.
 SENTENCE_SHARE = 0.7
-#: Copies that are named at most. They score alike, to the rounding of their vectors: this much less
-#: at most, and of what scores so no more than these are looked at.
-COPIES, _LIKE, _LOOKED_AT = 3, 1e-3, 64
 
 
 @dataclass(frozen=True)
@@ -157,27 +155,10 @@ class Searcher:
         else:
             scores = fuse(words, cosines)
         return [
-            (same[0], Scored(number, scores[number], cosines.get(number, 0.0), _places(same)))
-            for same in self._distinct(scores, k)
+            (same[0], Scored(number, scores[number], cosines.get(number, 0.0), places(same)))
+            for same in distinct(self.library, scores, k)
             for number in [same[0].id]
         ]
-
-    def _distinct(self, scores: Mapping[int, float], k: int) -> list[list[Passage]]:
-        """The best k passages whose texts differ, each with its copies behind it. No more are
-        loaded than it takes."""
-        ranked = sorted(scores, key=lambda number: (-scores[number], number))
-        found: dict[str, list[Passage]] = {}
-        enough: int | None = None  # of `ranked` hold k texts
-        for first in range(0, len(ranked), k):
-            if enough is not None:
-                less = scores[ranked[enough - 1]] - scores[ranked[first]]
-                if less > _LIKE or first - enough >= _LOOKED_AT:
-                    break
-            for passage in self.library.passages_by_id(ranked[first : first + k]):
-                found.setdefault(" ".join(passage.text.split()), []).append(passage)
-            if enough is None and len(found) >= k:
-                enough = min(first + k, len(ranked))
-        return list(found.values())[:k]
 
     def scores(
         self, question: str, scopes: Sequence[Scope], plain: bool = False
@@ -280,13 +261,6 @@ class Searcher:
                     cosines[number] += SENTENCE_SHARE * (best - cosines[number])
             found |= cosines
         return found
-
-
-def _places(same: Sequence[Passage]) -> tuple[Place, ...]:
-    """Where the first of these stands in other documents; a place each."""
-    others = {p.document_id: p for p in reversed(same) if p.document_id != same[0].document_id}
-    places = [Place(p.document_id, p.title, p.page, p.page_label) for p in others.values()]
-    return tuple(sorted(places, key=lambda place: (place.title, place.document_id))[:COPIES])
 
 
 def _products(vectors: NDArray[np.float16], query: NDArray[np.float32]) -> list[float]:

@@ -16,6 +16,7 @@ from app.results import Answer, Citation, FoundPassage, Memory
 from armt_core.errors import ParseError, RecollectError, UsageError
 from ingest.child import ParserPool
 from ingest.limits import ParseLimits
+from ingest.ocr import find_ocr
 from ingest.pipeline import ingest_paths, reread_document
 from ingest.reports import FileReport, report_of
 from storage.records import Conversation, Document, Page
@@ -54,14 +55,17 @@ class Service:
         files: Sequence[Path],
         progress: Callable[[Path, int, int], None],
         passwords: Sequence[str] = (),
+        languages: Sequence[str] = (),
     ) -> Iterator[FileReport]:
-        """Reads dropped files into the library; a report for each as it is done."""
+        """Reads dropped files into the library; a report for each as it is done. languages: of
+        scanned pages, which are read by OCR (none: they are not). Raises as `find_ocr`."""
         return ingest_paths(
             files,
             self.library,
             self.answerer.model,
             passwords=passwords,
             retry_failed=True,
+            ocr=find_ocr("+".join(languages)) if languages else None,
             progress=progress,
         )
 

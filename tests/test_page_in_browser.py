@@ -280,7 +280,7 @@ def test_an_encrypted_file_goes_in_with_its_password_which_is_not_shown(
     page = opened(visitor, address)
     drop(page, path)
     soon(page.locator("#reports .failed"), "password")
-    unfold(page, "A file has a password")
+    unfold(page, "Scanned pages, files with a password")
     secret = page.locator("#password input")
     assert secret.get_attribute("type") == "password"
     secret.fill("heron")

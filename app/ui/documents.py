@@ -20,6 +20,8 @@ _OUTCOMES = {
     "failed": "Failed",
 }
 
+_BY_OCR = "choose a language under “Scanned pages” and drop it again"
+
 
 @dataclass(frozen=True)
 class Shelf:
@@ -88,11 +90,11 @@ def state_of(document: Document) -> str:
     elif document.memory_alone:
         state = "a memory alone: it answers, and there is no text to search or to cite"
     elif document.pages and document.pages_need_ocr == document.pages:
-        state = "needs OCR: no page has text"
+        state = f"needs OCR: no page has text; {_BY_OCR}"
     elif document.pages and document.pages_without_text == document.pages:
         state += ", no page has text"
     elif document.pages_need_ocr:
-        state += f", {count(document.pages_need_ocr, 'page needs', 'pages need')} OCR"
+        state += f", {count(document.pages_need_ocr, 'page needs', 'pages need')} OCR: {_BY_OCR}"
     if document.pages_by_ocr:
         state += f", {count(document.pages_by_ocr, 'page')} read by OCR"
     if document.unknown_ratio > MOST_UNKNOWN:

@@ -11,7 +11,8 @@ import gradio as gr
 from app.service import Service
 from app.ui import documents, render
 from app.ui.uploads import as_paths
-from armt_core.errors import RecollectError
+from armt_core.errors import RecollectError, UsageError
+from ingest.ocr import known_languages
 
 DELETED = '<p class="extent">Deleted.</p>'
 
@@ -33,7 +34,8 @@ class LibraryView:
                 height=180,
             )
         )
-        with gr.Accordion("A file has a password", open=False):
+        with gr.Accordion("Scanned pages, files with a password", open=False):
+            self.ocr = _ocr_choice()
             self.password = gr.Textbox(
                 "",
                 label="Password, tried on the files that are dropped next; it is not kept",
@@ -60,7 +62,7 @@ class LibraryView:
         private: Any = {"api_visibility": "private"}
         taken = self.files.upload(
             self._take,
-            inputs=[self.files, self.password],
+            inputs=[self.files, self.password, self.ocr],
             outputs=[self.reports, self.table],
             **private,
         )
@@ -86,6 +88,7 @@ class LibraryView:
         self,
         paths: Sequence[str] | None,
         password: str,
+        languages: Sequence[str],
         progress: Any = gr.Progress(),  # noqa: B008
     ) -> Iterator[tuple[Any, ...]]:
         """Reads dropped files; the reports so far after each. The copies that the browser's
@@ -97,7 +100,8 @@ class LibraryView:
         dropped, done = [Path(path) for path in paths or ()], []
         error = ""
         try:
-            for report in self.service.add(dropped, show, [password] if password else ()):
+            passwords = [password] if password else ()
+            for report in self.service.add(dropped, show, passwords, languages):
                 done.append(report)
                 yield documents.reports_html(done), self._listed()
         except RecollectError as failure:
@@ -172,6 +176,25 @@ class LibraryView:
             _remove_uploads([Path(path)])
         came = "answers from memory alone now" if new else "was here already"
         return _chosen(f'<p class="extent">“{escape(document.title)}” {came}.</p>', False)
+
+
+def _ocr_choice() -> gr.Dropdown:
+    """The languages of scanned pages; where they cannot be read, why not."""
+    languages: list[str] = []
+    told = "They are read by OCR (tesseract) in the languages that you choose; none: they are not."
+    try:
+        languages = known_languages()
+    except UsageError as error:
+        told = str(error)
+    return gr.Dropdown(
+        label="Scanned pages",
+        info=told,
+        choices=languages,
+        value=[],
+        multiselect=True,
+        interactive=bool(languages),
+        elem_id="ocr",
+    )
 
 
 def _chosen(told: str, able: bool) -> tuple[Any, ...]:
