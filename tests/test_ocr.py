@@ -184,7 +184,7 @@ def test_the_page_offers_the_languages_and_reads_what_is_dropped_in_those_chosen
 
         first = dropped([])
         assert "1 of 1 pages have no text" in first
-        assert "choose a language under “Scanned pages” and drop it again" in first
+        assert "needs OCR: no page has text; see “Scanned pages” above" in first
         assert "tesseract has no data for xyz" in dropped(["xyz"])
         second = dropped(["eng"])
         assert "Read again" in second and "1 page read by OCR" in second

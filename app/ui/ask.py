@@ -1,6 +1,7 @@
 """The first view: choose documents, ask, read the answer beside the cited page."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import gradio as gr
@@ -41,8 +42,8 @@ class AskView:
                 self.conversation = gr.HTML(
                     BEGIN, elem_id="conversation", js_on_load=render.on_citation("#page")
                 )
-            with gr.Column(scale=2, min_width=320):
-                with gr.Row(visible=False) as self.turning:
+            with gr.Column(scale=2, min_width=320, elem_classes="beside"):
+                with gr.Row(visible=False, elem_classes="pair") as self.turning:
                     self.previous = gr.Button("‹ Previous citation", elem_id="previous", size="sm")
                     self.following = gr.Button("Next citation ›", elem_id="next", size="sm")
                 self.page = gr.HTML(elem_id="page")
@@ -86,7 +87,7 @@ class AskView:
             self.earlier = gr.Dropdown(
                 label="Kept in this library", choices=[], value=None, elem_id="earlier"
             )
-            with gr.Row():
+            with gr.Row(elem_classes="pair"):
                 self.new = gr.Button("New conversation", elem_id="new")
                 self.forget = gr.Button("Delete this one", variant="stop", elem_id="forget")
 
@@ -101,6 +102,8 @@ class AskView:
                 self.question, self.documents, self.as_of, self.memory, self.talk, self.said
             ],
             outputs=[*opened, self.question, self.earlier],
+            show_progress="hidden",  # the conversation says how far it is
+            trigger_mode="multiple",  # what is asked while an answer is on its way comes next
             **private,
         )  # fmt: skip
         self.conversation.click(self._choose, inputs=self.said, outputs=drawn, **private)
@@ -135,11 +138,11 @@ class AskView:
         titles = self.service.titles()
         stay = gr.skip()
 
-        def told(said: str) -> tuple[Any, ...]:
+        def told(said: str, box: Any = stay) -> tuple[Any, ...]:
             html = answers.conversation_html(turns, titles, text, said)
-            return html, stay, stay, stay, talk, turns, "", stay, stay
+            return html, stay, stay, stay, stay, stay, "", box, stay
 
-        yield told(answers.reading_html())
+        yield told(answers.reading_html(), box="")  # which is free for the next question
         try:
             for step in self.service.steps(text, chosen, page_index(page_number), mode):
                 if isinstance(step, Answer):
@@ -150,13 +153,13 @@ class AskView:
             talk = self.service.remember(talk, answer)
         except RecollectError as error:
             turns = self._kept(talk)
-            refused, *rest = told(render.error_html(str(error)))
-            yield refused, *self._draw([], (0, 0)), *rest[3:]
+            refused = answers.conversation_html(turns, titles, text, render.error_html(str(error)))
+            yield refused, *self._draw([], (0, 0)), talk, turns, "", text, stay
             return
         turns = self._kept(talk)  # a document may have been deleted meanwhile
         shown = answers.conversation_html(turns, titles)
         drawn = self._draw(turns, (len(turns) - 1, 0))
-        yield shown, *drawn, talk, turns, "", "", self.conversations(talk)
+        yield shown, *drawn, talk, turns, "", stay, self.conversations(talk)
 
     def _choose(self, turns: list[Turn], event: gr.EventData) -> tuple[Any, ...]:
         return self._draw(turns, (int(event.turn), int(event.citation)))
@@ -179,7 +182,8 @@ class AskView:
 
     def _forget(self, talk: str | None) -> tuple[Any, ...]:
         if talk is not None:
-            self.service.library.delete_conversation(talk)
+            with suppress(RecollectError):  # another tab was faster
+                self.service.library.delete_conversation(talk)
         return *self._open(None), self.conversations(None)
 
     def _compare(self, turns: list[Turn], chosen: list[str], page_number: str) -> str:
@@ -228,7 +232,11 @@ class AskView:
         kept = self._kept(talk)
         talk = talk if kept else None
         view = (
-            gr.Dropdown(choices=shelf.ready, value=[d for _, d in shelf.ready if d in chosen]),
+            gr.Dropdown(
+                choices=shelf.ready,
+                value=[d for _, d in shelf.ready if d in chosen],
+                multiselect=True,
+            ),
             gr.HTML(EMPTY, visible=not shelf.documents),
             self.conversations(talk),
         )

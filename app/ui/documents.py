@@ -20,7 +20,7 @@ _OUTCOMES = {
     "failed": "Failed",
 }
 
-_BY_OCR = "choose a language under “Scanned pages” and drop it again"
+_BY_OCR = "see “Scanned pages” above"
 
 
 @dataclass(frozen=True)

@@ -49,10 +49,10 @@ class LibraryView:
         with gr.Accordion("Hand a memory over, delete a document", open=False):
             self.chosen = gr.Dropdown(label="Document", choices=[], value=None, elem_id="chosen")
             self.extent = gr.HTML(elem_id="extent")
-            with gr.Row():
+            with gr.Row(elem_classes="pair"):
                 self.export = gr.Button("Export its memory", interactive=False, elem_id="export")
                 self.delete = gr.Button("Delete it …", interactive=False, elem_id="delete")
-            with gr.Row(visible=False) as self.confirming:
+            with gr.Row(visible=False, elem_classes="pair") as self.confirming:
                 self.confirm = gr.Button("Delete it for good", variant="stop", elem_id="confirm")
                 self.keep = gr.Button("Keep it", elem_id="keep")
             self.exported = gr.HTML(elem_id="exported")
@@ -181,7 +181,10 @@ class LibraryView:
 def _ocr_choice() -> gr.Dropdown:
     """The languages of scanned pages; where they cannot be read, why not."""
     languages: list[str] = []
-    told = "They are read by OCR (tesseract) in the languages that you choose; none: they are not."
+    told = (
+        "Read by OCR (tesseract) in the languages that you choose. Documents that need it are read "
+        "when they are dropped again."
+    )
     try:
         languages = known_languages()
     except UsageError as error:

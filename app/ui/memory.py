@@ -68,7 +68,7 @@ class MemoryView:
                         label="The other document", choices=[], value=None, elem_id="other"
                     )
                     self.changes = gr.HTML(elem_id="changes")
-            with gr.Column(scale=2, min_width=320):
+            with gr.Column(scale=2, min_width=320, elem_classes="beside"):
                 self.page = gr.HTML(elem_id="memory-page")
         private: Any = {"api_visibility": "private"}
         shown = [self.size, self.plot, self.outline, self.listed, self.page, self.changes]

@@ -19,6 +19,16 @@ STYLE = Path(__file__).with_name("style.css")
 STATUS = {"common.complete": "Done", "common.error": "Error"}
 #: Fonts of the system alone: nothing is fetched.
 FONTS = ("system-ui", "sans-serif")
+#: Gradio's own colours of hints and errors are too near to what is behind them.
+CONTRAST = {
+    "body_text_color_subdued": "*neutral_500",
+    "body_text_color_subdued_dark": "*neutral_300",
+    "input_placeholder_color": "*neutral_500",
+    "input_placeholder_color_dark": "*neutral_400",
+    "error_text_color": "#b42318",
+    "error_text_color_dark": "#ff9b8f",
+    "link_text_color_dark": "#8ab4ff",
+}
 #: Seconds for which Gradio keeps its copies of files that were handed out.
 CACHED = 600
 #: Seconds after which each open page looks whether the library has changed.
@@ -77,7 +87,9 @@ def launch_settings(at: Door, mcp: bool = False) -> dict[str, Any]:
     let_in, called = doors.launch_settings(at), api.launch_settings(mcp)
     middleware = [*let_in.pop("middleware"), *called.pop("middleware")]
     return {
-        "theme": gr.themes.Default(font=FONTS, font_mono=("ui-monospace", "monospace")),
+        "theme": gr.themes.Default(font=FONTS, font_mono=("ui-monospace", "monospace")).set(
+            **CONTRAST
+        ),
         "css_paths": STYLE,
         "footer_links": [],
         "i18n": gr.I18n(en=STATUS),

@@ -7,8 +7,8 @@ from app.results import Citation, FoundPassage, Place
 from ingest.terminal import harmless
 from storage.records import Page
 
-#: Characters of a text page shown before and after a quote.
-AROUND = 1500
+#: Characters of a text page shown before a quote, few enough for it to be in view, and after.
+BEFORE, AFTER = 400, 1500
 
 
 def page_name(page: int, label: str | None) -> str:
@@ -65,8 +65,8 @@ def page_image_html(png: bytes, citation: Citation) -> str:
 
 def page_text_html(page: Page, citation: Citation) -> str:
     """The text around a quote, marked, for documents that have no drawn pages."""
-    start = max(0, citation.start - AROUND)
-    end = min(len(page.text), citation.end + AROUND)
+    start = max(0, citation.start - BEFORE)
+    end = min(len(page.text), citation.end + AFTER)
     before, after = page.text[start : citation.start], page.text[citation.end : end]
     name = escape(f"{citation.title}, page {page_name(citation.page, citation.page_label)}")
     return (
