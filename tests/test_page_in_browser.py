@@ -1,6 +1,7 @@
 """The page in a real browser: drop, choose, ask, see the cited page; hostile files stay text."""
 
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -493,17 +494,16 @@ def test_the_page_needs_no_sideways_scrolling(visitor, address, yearbook, width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def started(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "app.py", *arguments]
-    return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
-    )
-
-
-def test_other_hosts_than_this_machine_are_refused_without_a_password(monkeypatch):
+def test_other_hosts_than_this_machine_are_refused_without_a_password(monkeypatch, capsys):
     monkeypatch.delenv("RECOLLECT_PASSWORD", raising=False)
-    refused = started("--host", "0.0.0.0")
-    assert refused.returncode == 2 and "Set RECOLLECT_PASSWORD" in refused.stderr
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "")  # which it sets, and which is as before then
+    assert app_main()(["--host", "0.0.0.0"]) == 2
+    assert "Set RECOLLECT_PASSWORD" in capsys.readouterr().err
+
+
+def app_main():
+    """`main` of app.py: what it refuses, it refuses before anything is opened."""
+    return runpy.run_path(str(ROOT / "app.py"))["main"]
 
 
 def test_a_page_of_the_web_that_calls_itself_this_machine_gets_nothing(address):
@@ -525,10 +525,12 @@ def test_no_file_of_this_machine_is_handed_out(address, path):
             urllib.request.urlopen(f"{address}gradio_api/file={way}", timeout=10)
 
 
-def test_impossible_and_taken_ports_are_named(address, tmp_path):
+def test_impossible_and_taken_ports_are_named(address, tmp_path, capsys):
     for port in ("0", "70000", "-1", "web"):
-        refused = started("--port", port)
-        assert refused.returncode == 2 and "--port" in refused.stderr
+        with pytest.raises(SystemExit) as refused:
+            app_main()(["--port", port])
+        assert refused.value.code == 2 and "--port" in capsys.readouterr().err
     taken = re.sub(r"\D", "", address.rsplit(":", 1)[1])
-    refused = started("--port", taken, "--library", str(tmp_path / "library"))
-    assert refused.returncode == 1 and taken in refused.stderr
+    command = [sys.executable, "app.py", "--port", taken, "--library", str(tmp_path / "library")]
+    started = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert started.returncode == 1 and taken in started.stderr
