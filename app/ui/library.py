@@ -64,13 +64,17 @@ class LibraryView:
             self._take,
             inputs=[self.files, self.password, self.ocr],
             outputs=[self.reports, self.table],
+            show_progress_on=self.reports,
             **private,
         )
         # Apart from what is shown on the way: an update that skips it would make Gradio forget
         # how these files are taken.
         taken.then(lambda: (None, ""), outputs=[self.files, self.password], **private)
         went_on = self.resume.click(
-            self._go_on, outputs=[self.reports, self.table, self.resume], **private
+            self._go_on,
+            outputs=[self.reports, self.table, self.resume],
+            show_progress_on=self.reports,
+            **private,
         )
         chosen = [self.extent, self.export, self.delete, self.exported, self.confirming]
         asked = {"inputs": self.chosen, "outputs": chosen, **private}
