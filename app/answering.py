@@ -11,7 +11,7 @@ from typing import get_args
 
 from app.evidence import Evidence, gather
 from app.memories import Memories
-from app.results import Answer, Citation, FoundPassage, Memory, MemoryAnswer, Part
+from app.results import Answer, Citation, FoundPassage, Memory, MemoryAnswer, Part, Place
 from app.searching import Method, Scope, Scored, Searcher
 from app.support import Calibrations, QuestionWords, load_calibration
 from armt_core.document_model import DocumentModel
@@ -111,7 +111,7 @@ class Answerer:
         with self._lock:
             scopes = self._searcher.scopes(question, documents, as_of_page, memory)
             found = self._searcher.search(question, scopes, k, method, self._plain)
-        return [FoundPassage.of(passage, scored.score) for passage, scored in found]
+        return _as_found(found)
 
     def ask(
         self,
@@ -129,37 +129,53 @@ class Answerer:
         comparison. Raises EmptyLibrary, UnknownDocument, AmbiguousName, OtherModel,
         DamagedSnapshot, UsageError.
         """
+        *_, answer = self.steps(
+            question, documents=documents, as_of_page=as_of_page, memory=memory, k=k
+        )
+        assert isinstance(answer, Answer)
+        return answer
+
+    def steps(
+        self,
+        question: str,
+        *,
+        documents: Sequence[str] | None = None,
+        as_of_page: int | None = None,
+        memory: Memory = "final",
+        k: int = PASSAGES,
+    ) -> Iterator[list[FoundPassage] | Answer]:
+        """What `ask` gives, and before it each part as soon as it is known: the passages that
+        are read, and the answer from them, if there is one, before memory was asked."""
         timings: dict[str, float] = {}
-        with self._lock, _timed(timings, "total"):
-            with _timed(timings, "open"):
-                scopes = self._searcher.scopes(question, documents, as_of_page, memory)
-            with _timed(timings, "search"):
-                found = self._searcher.search(question, scopes, k, plain=self._plain)
-            with _timed(timings, "read"):
-                best = self._best(self._evidence(question, scopes, found))
-                citations = tuple(self._cite(evidence, score) for evidence, score in best)
-            with _timed(timings, "memory"):
-                memory_answer = self._from_memory(question, scopes)
-        confidence = citations[0].score if citations else 0.0
-        said = Answer(
+        # Others may ask between two steps: whoever takes them may be slow.
+        with self._lock, _timed(timings, "open"):
+            scopes = self._searcher.scopes(question, documents, as_of_page, memory)
+        with self._lock, _timed(timings, "search"):
+            found = self._searcher.search(question, scopes, k, plain=self._plain)
+        yield _as_found(found)
+        with self._lock, _timed(timings, "read"):
+            best = self._best(self._evidence(question, scopes, found))
+            also = {passage.id: scored.also for passage, scored in found}
+            citations = tuple(self._cite(e, score, also[e.passage.id]) for e, score in best)
+        answer = Answer(
             question=question,
             answer=None,
             found=False,
-            confidence=confidence,
+            confidence=citations[0].score if citations else 0.0,
             source="none",
             answer_start=None,
             answer_end=None,
             citations=(),
-            memory_answer=memory_answer,
+            memory_answer=None,
             timings_ms=timings,
             nearest=citations,
         )
-        enough = confidence >= self._calibration.threshold or "threshold" in self._without
+        enough = answer.confidence >= self._calibration.threshold or "threshold" in self._without
         if citations and enough:
             first = best[0][0]
             start, end = to_page_span(first.passage.runs, *first.answer)
-            return replace(
-                said,
+            answer = replace(
+                answer,
                 answer=first.passage.text[slice(*first.answer)],
                 found=True,
                 source="passage",
@@ -168,15 +184,16 @@ class Answerer:
                 citations=citations,
                 nearest=(),
             )
-        if memory_answer is not None and memory_answer.confidence >= self.memory_threshold:
-            return replace(
-                said,
-                answer=memory_answer.text,
-                found=True,
-                source="memory",
-                confidence=memory_answer.confidence,
+            yield answer
+        with self._lock, _timed(timings, "memory"):
+            said = self._from_memory(question, scopes)
+        timings["total"] = round(sum(timings.values()), 1)
+        answer = replace(answer, memory_answer=said)
+        if not answer.found and said is not None and said.confidence >= self.memory_threshold:
+            answer = replace(
+                answer, answer=said.text, found=True, source="memory", confidence=said.confidence
             )
-        return said
+        yield answer
 
     @property
     def _plain(self) -> bool:
@@ -212,7 +229,7 @@ class Answerer:
         confidence = self._calibration.confidence(first.features, most)
         return [(item, confidence * share / most) for item, share in best.values()]
 
-    def _cite(self, evidence: Evidence, score: float) -> Citation:
+    def _cite(self, evidence: Evidence, score: float, also: tuple[Place, ...]) -> Citation:
         """The sentence as an exact quote of its page's stored text."""
         passage = evidence.passage
         start, end = to_page_span(passage.runs, *evidence.span)
@@ -232,6 +249,7 @@ class Answerer:
             quote=text[start:end],
             passage_id=passage.id,
             score=score,
+            also=also,
         )
 
     def _from_memory(self, question: str, scopes: Sequence[Scope]) -> MemoryAnswer | None:
@@ -248,6 +266,10 @@ class Answerer:
             return None
         confidence = self._memory_calibration.confidence(raw)
         return MemoryAnswer(text.strip(), confidence, scope.document.id)
+
+
+def _as_found(found: Sequence[tuple[Passage, Scored]]) -> list[FoundPassage]:
+    return [FoundPassage.of(passage, scored.score, scored.also) for passage, scored in found]
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from app.results import Answer, Citation, MemoryAnswer
+from app.results import Answer, Citation, MemoryAnswer, Place
 from storage.library import Library
 
 #: Characters of a question that name its conversation.
@@ -45,8 +45,14 @@ def _answer(content: dict[str, Any]) -> Answer:
     return Answer(
         **{
             **content,
-            "citations": tuple(Citation(**citation) for citation in content["citations"]),
-            "nearest": tuple(Citation(**citation) for citation in content["nearest"]),
+            "citations": tuple(map(_citation, content["citations"])),
+            "nearest": tuple(map(_citation, content["nearest"])),
             "memory_answer": MemoryAnswer(**said) if said else None,
         }
     )
+
+
+def _citation(content: dict[str, Any]) -> Citation:
+    # What was kept before copies were named has no "also".
+    also = tuple(Place(**place) for place in content.get("also", ()))
+    return Citation(**{**content, "also": also})

@@ -17,6 +17,16 @@ Part = Literal["reader", "sentence-vectors", "memory-vectors", "memory-answer", 
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a passage stands once more, word for word: in another of the documents asked."""
+
+    document_id: str
+    title: str
+    page: int
+    page_label: str | None
+
+
+@dataclass(frozen=True)
 class FoundPassage:
     """A passage in a search result. start and end: offsets in the page's stored text."""
 
@@ -29,9 +39,10 @@ class FoundPassage:
     end: int
     text: str
     score: float
+    also: tuple[Place, ...] = ()
 
     @classmethod
-    def of(cls, passage: Passage, score: float) -> "FoundPassage":
+    def of(cls, passage: Passage, score: float, also: tuple[Place, ...]) -> "FoundPassage":
         """A stored passage with its score."""
         return cls(
             passage.id,
@@ -43,12 +54,16 @@ class FoundPassage:
             passage.end,
             passage.text,
             score,
+            also,
         )
 
 
 @dataclass(frozen=True)
 class Citation:
-    """A quote and where it stands: `page_text[start:end] == quote`, always. Higher scores first."""
+    """A quote and where it stands: `page_text[start:end] == quote`, always. Higher scores first.
+
+    also: where its passage stands once more.
+    """
 
     document_id: str
     title: str
@@ -59,6 +74,7 @@ class Citation:
     quote: str
     passage_id: int
     score: float
+    also: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The library as a LangChain retriever: passages of documents, each with its page."""
 
+from dataclasses import asdict
 from typing import Any
 
 from langchain_core.callbacks import (
@@ -27,7 +28,9 @@ class MemoryRetriever(BaseRetriever):
     Each of these but `answerer` can be given to `invoke` and `ainvoke` too, for one question.
     `page_content` is the text of the page as it is stored, from `start` to `end`. The metadata
     has `source` (the path that the document was read from, or its title), `title`, `page` (from
-    0), `page_label`, `start`, `end`, `score` (higher is better), `document_id` and `passage_id`.
+    0), `page_label`, `start`, `end`, `score` (higher is better), `document_id`, `passage_id` and
+    `also`: where the passage stands in other documents, word for word (`document_id`, `title`,
+    `page` and `page_label` of each).
 
     Raises what `Answerer.search` raises: EmptyLibrary, UnknownDocument, AmbiguousName,
     OtherModel, UsageError, ...
@@ -76,5 +79,6 @@ class MemoryRetriever(BaseRetriever):
                 "score": passage.score,
                 "document_id": passage.document_id,
                 "passage_id": passage.passage_id,
+                "also": [asdict(place) for place in passage.also],
             },
         )

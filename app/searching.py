@@ -10,9 +10,10 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from app.copies import distinct, places
 from app.memories import Memories
 from app.nearest import Nearest
-from app.results import Memory
+from app.results import Memory, Place
 from armt_core.document_model import DocumentModel
 from armt_core.errors import EmptyLibrary, LibraryError, UsageError
 from armt_core.memory import MemoryState
@@ -46,11 +47,13 @@ class Scope:
 
 @dataclass(frozen=True)
 class Scored:
-    """A passage's fused score, and the cosine of its vector with the question's."""
+    """A passage's fused score, and the cosine of its vector with the question's; also: where its
+    copies are."""
 
     passage_id: int
     score: float
     cosine: float
+    also: tuple[Place, ...] = ()
 
 
 class Searcher:
@@ -133,7 +136,8 @@ class Searcher:
         plain: bool = False,
     ) -> list[tuple[Passage, Scored]]:
         """The best k passages of the scopes, the best first; of those with the same text, as
-        copies of a document have them, the best one alone.
+        copies of a document have them, the best one alone, with the places of the others in other
+        documents (where vectors read the memory, copies that score otherwise are not found).
 
         "words": BM25. "vectors": cosine of the passage's vector with the question's, read
         with that document's memory. "hybrid": both, each from 0 to 1 (BM25 by its best).
@@ -150,21 +154,11 @@ class Searcher:
             scores = cosines
         else:
             scores = fuse(words, cosines)
-        ranked = sorted(scores, key=lambda number: (-scores[number], number))
         return [
-            (passage, Scored(passage.id, scores[passage.id], cosines.get(passage.id, 0.0)))
-            for passage in self._distinct(ranked, k)
+            (same[0], Scored(number, scores[number], cosines.get(number, 0.0), places(same)))
+            for same in distinct(self.library, scores, k)
+            for number in [same[0].id]
         ]
-
-    def _distinct(self, ranked: Sequence[int], k: int) -> list[Passage]:
-        """The first k of these passages whose texts differ. No more are loaded than it takes."""
-        found: dict[str, Passage] = {}
-        for first in range(0, len(ranked), k):
-            for passage in self.library.passages_by_id(ranked[first : first + k]):
-                found.setdefault(" ".join(passage.text.split()), passage)
-            if len(found) >= k:
-                break
-        return list(found.values())[:k]
 
     def scores(
         self, question: str, scopes: Sequence[Scope], plain: bool = False

@@ -12,10 +12,11 @@ from app.answering import Answerer
 from app.conversing import Turn, keep, turns
 from app.handing_over import exported, import_memory, title_to_hand_over
 from app.requests import check_length
-from app.results import Answer, Citation, Memory
+from app.results import Answer, Citation, FoundPassage, Memory
 from armt_core.errors import ParseError, RecollectError, UsageError
 from ingest.child import ParserPool
 from ingest.limits import ParseLimits
+from ingest.ocr import find_ocr
 from ingest.pipeline import ingest_paths, reread_document
 from ingest.reports import FileReport, report_of
 from storage.records import Conversation, Document, Page
@@ -45,19 +46,26 @@ class Service:
         """Everything in the library, by title."""
         return self.library.documents()
 
+    def revision(self) -> str:
+        """Another text once the library has changed, by whatever process."""
+        return self.library.revision()
+
     def add(
         self,
         files: Sequence[Path],
         progress: Callable[[Path, int, int], None],
         passwords: Sequence[str] = (),
+        languages: Sequence[str] = (),
     ) -> Iterator[FileReport]:
-        """Reads dropped files into the library; a report for each as it is done."""
+        """Reads dropped files into the library; a report for each as it is done. languages: of
+        scanned pages, which are read by OCR (none: they are not). Raises as `find_ocr`."""
         return ingest_paths(
             files,
             self.library,
             self.answerer.model,
             passwords=passwords,
             retry_failed=True,
+            ocr=find_ocr("+".join(languages)) if languages else None,
             progress=progress,
         )
 
@@ -100,15 +108,15 @@ class Service:
         )
         return sum(document.segments_read for document in chosen), size
 
-    def ask(
+    def steps(
         self,
         question: str,
         documents: Sequence[str] | None,
         as_of_page: int | None,
         memory: Memory,
-    ) -> Answer:
-        """As Answerer.ask, but a page that is not there is named as people count, from 1, and no
-        question may be too long."""
+    ) -> Iterator[list[FoundPassage] | Answer]:
+        """As Answerer.steps, but a page that is not there is named as people count, from 1, and
+        no question may be too long."""
         check_length(question)
         for name in documents or ():
             document = self.library.document(name)
@@ -117,9 +125,21 @@ class Service:
                     f'"{document.title}" has pages 1 to {document.pages}; there is no page '
                     f"{as_of_page + 1}."
                 )
-        return self.answerer.ask(
+        yield from self.answerer.steps(
             question, documents=documents or None, as_of_page=as_of_page, memory=memory
         )
+
+    def ask(
+        self,
+        question: str,
+        documents: Sequence[str] | None,
+        as_of_page: int | None,
+        memory: Memory,
+    ) -> Answer:
+        """The last of `steps`."""
+        *_, answer = self.steps(question, documents, as_of_page, memory)
+        assert isinstance(answer, Answer)
+        return answer
 
     def compare(
         self, question: str, documents: Sequence[str] | None, as_of_page: int | None

@@ -45,18 +45,23 @@ def find_ocr(languages: str) -> Ocr:
         raise UsageError(
             f"{languages!r} names no languages of tesseract; give for example eng, or eng+deu"
         )
-    program = shutil.which("tesseract")
-    if program is None:
-        raise UsageError(f"Reading scanned pages needs tesseract, which is not here. {INSTALL}")
-    version = _asked(program, "--version").split()
-    known = [line for line in _asked(program, "--list-langs").splitlines() if " " not in line]
+    known = known_languages()
     missing = [name for name in languages.split("+") if name not in known]
-    if missing or len(version) < 2:
+    if missing:
         raise UsageError(
             f"tesseract has no data for {', '.join(missing)}; it has {', '.join(known)}. On "
             f"Debian: sudo apt-get install {' '.join(f'tesseract-ocr-{n}' for n in missing)}"
         )
-    return Ocr(languages, f"tesseract {version[1]}, {languages}")
+    version = _asked("tesseract", "--version").split()
+    return Ocr(languages, " ".join(["tesseract", *version[1:2]]) + f", {languages}")
+
+
+def known_languages() -> list[str]:
+    """The languages that tesseract has data for. Raises UsageError if it is not installed."""
+    if shutil.which("tesseract") is None:
+        raise UsageError(f"Reading scanned pages needs tesseract, which is not here. {INSTALL}")
+    lines = _asked("tesseract", "--list-langs").splitlines()
+    return sorted(line for line in lines if " " not in line and line != _TURNS)
 
 
 def read_picture(path: Path, page: int, passwords: Sequence[str], languages: str) -> str:

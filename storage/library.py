@@ -12,6 +12,7 @@ from storage.finishing import Finishing
 from storage.importing import Importing
 from storage.passages import Passages
 from storage.readings import Readings
+from storage.revision import Revision
 from storage.search import Search
 from storage.snapshots import Snapshots
 from storage.verifying import Verifying
@@ -28,6 +29,7 @@ class Library(
     Search,
     Conversations,
     Deleting,
+    Revision,
     Verifying,
     BackingUp,
 ):

@@ -110,6 +110,33 @@ def test_the_answer_is_a_sentence_of_the_right_page_quoted_exactly(island, reade
         assert passage.page == citation.page and passage.document_id == citation.document_id
 
 
+def test_each_part_of_an_answer_is_told_as_soon_as_it_is_known(remembered, remembering):
+    answerer = Answerer(remembered, remembering, at_threshold(0.0))
+    found, first, last = answerer.steps(QUESTIONS[1], k=3)
+    assert isinstance(found, list) and isinstance(first, Answer) and isinstance(last, Answer)
+    assert found == answerer.search(QUESTIONS[1], k=3)
+    assert {p.passage_id for p in found} == {c.passage_id for c in last.citations}
+    assert first.found and first.memory_answer is None and last.memory_answer is not None
+    assert replace(last, memory_answer=None) == first  # the same quote, before memory was asked
+    assert without_timings(answerer.ask(QUESTIONS[1], k=3)) == without_timings(last)
+    assert set(last.timings_ms) == {"open", "search", "read", "memory", "total"}
+
+
+def test_what_passages_do_not_say_is_told_once_memory_was_asked_too(remembered, remembering):
+    answerer = Answerer(remembered, remembering, at_threshold(2.0))
+    found, last = answerer.steps(QUESTIONS[1])
+    assert isinstance(found, list) and isinstance(last, Answer) and last.source != "passage"
+
+
+def test_others_may_ask_while_somebody_takes_the_parts_slowly(island, reader):
+    answerer = Answerer(island, reader, CALIBRATION)
+    slow = answerer.steps(QUESTIONS[0])
+    next(slow)
+    assert answerer.ask(QUESTIONS[1]).answer == PAGES[1].split(". ")[0] + "."
+    *_, answer = slow
+    assert isinstance(answer, Answer) and answer.answer == PAGES[0].split(". ")[0] + "."
+
+
 def test_a_quote_is_exact_where_hyphens_and_ligatures_were_mended(tmp_path, reader):
     printed = (
         "This is the chronicle of the harbour office, and it begins with the signals.\n"

@@ -27,9 +27,11 @@ ANSWER_KEYS = {
 }  # fmt: skip
 CITATION_KEYS = {
     "document_id", "title", "page", "page_label", "start", "end", "quote", "passage_id", "score",
+    "also",
 }  # fmt: skip
 PASSAGE_KEYS = {
     "passage_id", "document_id", "title", "page", "page_label", "start", "end", "text", "score",
+    "also",
 }  # fmt: skip
 
 
@@ -100,6 +102,24 @@ def test_ask_prints_the_answer_and_where_it_stands_for_people(run):
     lines = out.splitlines()
     assert code == 0 and lines[0] == PAGES[1]
     assert lines[2].startswith("[1] island, page 2 (") and lines[3].strip() == PAGES[1]
+
+
+def test_a_copy_is_named_with_the_citation_and_the_passage(run, filled, tmp_path, reader):
+    shutil.copytree(filled, tmp_path / "library")
+    (tmp_path / "isle.txt").write_text("\f".join((*PAGES, "A copy.")), encoding="utf-8")
+    with Library(tmp_path / "library") as library:
+        list(ingest_paths([tmp_path / "isle.txt"], library, reader))
+    for command, indent in (("ask", "    "), ("search", "       ")):
+        _, out, _ = run(command, QUESTION, "-k", "1", library=tmp_path / "library")
+        lines = out.splitlines()
+        place = next(line for line in lines if "page 2 (" in line or line.endswith("page 2"))
+        other = "isle" if "island" in place else "island"
+        assert f"{indent}also in {other}, page 2" in lines
+        _, out, _ = run(command, QUESTION, "--json", library=tmp_path / "library")
+        said = json.loads(out)
+        (also,) = (said["citations"] if command == "ask" else said["passages"])[0]["also"]
+        assert (also["title"], also["page"], also["page_label"]) == (other, 1, None)
+        assert set(also) == {"document_id", "title", "page", "page_label"}
 
 
 def test_documents_of_one_title_are_named_without_the_folders_they_came_from(run, filled):

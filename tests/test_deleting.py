@@ -121,7 +121,7 @@ def test_an_upload_is_removed_as_soon_as_it_was_read(tmp_path, reader, ends):
     ):
         with gr.Blocks():
             view = LibraryView(service)
-        said = view._take([str(path) for path in uploads], "", lambda *told, **more: None)
+        said = view._take([str(path) for path in uploads], "", [], lambda *told, **more: None)
         if ends == "read":
             assert "two: 1 page" in list(said)[-1][0]
             assert len(library.documents()) == 2

@@ -1,5 +1,6 @@
 """Who is let in: this machine without a password, others with one."""
 
+import asyncio
 import http.cookiejar
 import json
 import urllib.error
@@ -46,11 +47,15 @@ def test_a_wider_host_needs_a_password(monkeypatch, host):
     assert "heron" not in repr(door())
 
 
+#: Not ASCII: a header then holds its UTF-8.
+PASSWORD = "grauer Reiher ö"
+
+
 @pytest.fixture(scope="module")
 def served(tmp_path_factory) -> Iterator[str]:
     """`python app.py` at every address of this machine, with a password."""
     folder = tmp_path_factory.mktemp("behind")
-    environment = {"RECOLLECT_HOST": "0.0.0.0", "RECOLLECT_PASSWORD": "heron"}
+    environment = {"RECOLLECT_HOST": "0.0.0.0", "RECOLLECT_PASSWORD": PASSWORD}
     with serving(folder, "--mcp", environment=environment) as port:
         yield f"http://127.0.0.1:{port}/"
 
@@ -103,9 +108,69 @@ def test_with_the_password_the_page_the_api_and_mcp_answer(served):
         return int(browser.open(served + "login", data=form, timeout=10).status)
 
     with pytest.raises(urllib.error.HTTPError, match="400"):
-        login("hereon")
-    assert login("heron") == 200
+        login("grauer Reiher o")
+    assert login(PASSWORD) == 200
     for path, body in (("run/documents", b'{"data": []}'), ("mcp/", MCP)):
         request = urllib.request.Request(served + f"gradio_api/{path}", data=body, headers=TYPES)
         with browser.open(request, timeout=30) as answer:
             assert b"documents" in answer.read()
+
+
+def bearing(path: str, authorization: str | bytes, body: bytes | None = None):
+    """A request with this header, and what else an API client sends."""
+    header = authorization.encode() if isinstance(authorization, str) else authorization
+    request = urllib.request.Request(path, data=body, headers=TYPES)
+    request.add_header("Authorization", header.decode("latin-1"))  # how urllib takes bytes
+    return urllib.request.urlopen(request, timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "said"),
+    [
+        ("gradio_api/run/documents", b'{"data": []}', b'"documents":[]'),
+        ("gradio_api/call/documents", b'{"data": []}', b"event_id"),
+        ("gradio_api/mcp/", MCP, b"documents"),
+        ("gradio_api/info", None, b"/search"),
+        ("config", None, b"Recollect"),
+    ],
+)
+def test_the_password_as_a_bearer_opens_the_api_and_mcp_and_no_other_does(served, path, body, said):
+    for scheme in ("Bearer", "bearer"):
+        with bearing(served + path, f"{scheme} {PASSWORD}", body) as answer:
+            assert said in answer.read()
+    wrong = ("", "Bearer", "Bearer ", "Bearer grauer Reiher", f"Bearer {PASSWORD}x", PASSWORD)
+    for given in (*wrong, f"Basic {PASSWORD}", b"Bearer grauer Reiher \xf6"):
+        with pytest.raises(urllib.error.HTTPError, match="401") as refused:
+            bearing(served + path, given, body)
+        assert b"Authorization: Bearer PASSWORD" in refused.value.read()
+        assert refused.value.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_clients_of_gradio_and_mcp_that_send_the_password_are_answered(served):
+    from gradio_client import Client
+    from mcp import ClientSession
+    from mcp.client.streamable_http import create_mcp_http_client, streamable_http_client
+
+    header = {"Authorization": f"Bearer {PASSWORD}".encode()}
+    client = Client(served, headers=header, verbose=False)
+    assert client.predict(api_name="/documents") == {"documents": []}
+
+    async def talk() -> str:
+        address = f"{served}gradio_api/mcp/"
+        async with (
+            create_mcp_http_client(headers=header) as sending,
+            streamable_http_client(address, http_client=sending) as (reading, writing, _),
+            ClientSession(reading, writing) as session,
+        ):
+            await session.initialize()
+            return (await session.call_tool("documents", {})).content[0].text
+
+    assert json.loads(asyncio.run(talk())) == {"documents": []}
+
+
+def test_the_page_asks_for_the_password_as_before_and_opens_to_the_right_one(served):
+    with urllib.request.urlopen(served, timeout=10) as form:
+        asked = form.read()
+    assert b'"auth_required":true' in asked and b"Drop PDF" not in asked
+    with bearing(served, f"Bearer {PASSWORD}") as page:
+        assert b"Drop PDF" in page.read()

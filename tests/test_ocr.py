@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import fpdf
+import gradio as gr
 import psutil
 import pypdfium2 as pdfium
 import pytest
@@ -20,6 +21,7 @@ from app.answering import Answerer
 from app.results import Citation
 from app.service import SCALE, Service
 from app.support import load_calibration
+from app.ui.library import LibraryView, _ocr_choice
 from armt_core.errors import UsageError
 from ingest import ocr as ocr_module
 from ingest.__main__ import main
@@ -160,6 +162,41 @@ def test_a_page_that_takes_too_long_is_given_up_with_the_program_that_reads_it(
             break
         time.sleep(0.05)
     assert not psutil.pid_exists(sleeper)
+
+
+def test_the_page_offers_the_languages_and_reads_what_is_dropped_in_those_chosen(tmp_path, reader):
+    path = written(tmp_path, "scan.pdf", scanned(WORDS))
+    with (
+        Library(tmp_path / "library") as library,
+        Service(Answerer(library, reader, load_calibration(DEFAULT_MODEL))) as service,
+    ):
+        with gr.Blocks():
+            view = LibraryView(service)
+        assert view.ocr.interactive and ("eng", "eng") in view.ocr.choices
+        assert ("osd", "osd") not in view.ocr.choices and view.ocr.value == []
+
+        def dropped(languages: list[str]) -> str:
+            upload = tmp_path / "upload" / "scan.pdf"
+            upload.parent.mkdir()
+            shutil.copy(path, upload)
+            *_, (reports, table) = view._take([str(upload)], "", languages, lambda *_, **__: None)
+            return reports + table
+
+        first = dropped([])
+        assert "1 of 1 pages have no text" in first
+        assert "needs OCR: no page has text; see “Scanned pages” above" in first
+        assert "tesseract has no data for xyz" in dropped(["xyz"])
+        second = dropped(["eng"])
+        assert "Read again" in second and "1 page read by OCR" in second
+        assert len(library.search_words("harbour", 5)) == 1
+
+
+def test_where_tesseract_is_missing_the_page_says_so_and_offers_nothing(monkeypatch):
+    monkeypatch.setattr(ocr_module.shutil, "which", lambda name: None)
+    with gr.Blocks():
+        choice = _ocr_choice()
+    assert choice.interactive is False and choice.choices == []
+    assert "needs tesseract, which is not here. Install it with" in choice.info
 
 
 def test_without_tesseract_or_its_data_the_error_says_how_to_get_it(monkeypatch, tmp_path, capsys):

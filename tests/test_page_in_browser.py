@@ -1,6 +1,7 @@
 """The page in a real browser: drop, choose, ask, see the cited page; hostile files stay text."""
 
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -124,7 +125,7 @@ def yearbook(browser, address, tmp_path_factory) -> str:
     pdf.output(str(path))
     context = browser.new_context()
     page = opened(context, address)
-    soon(page.locator("#conversation"), "The library is empty. Open Library and drop documents")
+    soon(page.locator("#empty"), "The library is empty. Open Library and drop documents")
     page.get_by_role("tab", name="Library").click()
     soon(page.locator("#library"), "The library is empty. Drop documents")
     ask(page, "Who is there?")
@@ -132,6 +133,7 @@ def yearbook(browser, address, tmp_path_factory) -> str:
     drop(page, path)
     soon(page.locator("#reports"), re.compile(r"Read Yearbook of the Islands: 4 pages, \d+ tokens"))
     soon(page.locator("#library"), "ready")
+    expect(page.locator("#empty")).to_be_hidden(timeout=60_000)
     context.close()
     return "Yearbook of the Islands"
 
@@ -223,6 +225,34 @@ def test_a_conversation_is_kept_and_opened_again_with_its_pages(visitor, address
     expect(again.locator("#page figure")).to_have_count(0)
 
 
+def test_a_conversation_that_goes_on_or_is_deleted_in_one_tab_does_so_in_others(
+    visitor, address, yearbook
+):
+    page = opened(visitor, address)
+    ask(page, "How many bees?")
+    soon(page.locator(f"{NEWEST} .verdict"), SENTENCES[2])
+    other = opened(visitor, address)
+    unfold(other, "Conversations")
+    other.locator("#earlier input").click()
+    other.get_by_role("option", name="How many bees?").first.click()
+    soon(other.locator(f"{NEWEST} .verdict"), SENTENCES[2])
+    typed = other.locator("#question textarea, #question input")
+    typed.fill("And who keeps")
+    ask(page, "Who keeps the lighthouse on Vessel Rock?")
+    soon(page.locator(f"{NEWEST} .verdict"), SENTENCES[0])
+    expect(other.locator("#conversation .turn")).to_have_count(2, timeout=15_000)
+    unfold(page, "Conversations")
+    page.locator("#forget").click()
+    expect(other.locator("#conversation .turn")).to_have_count(0, timeout=15_000)
+    expect(other.locator("#page figure")).to_have_count(0)
+    expect(other.locator("#earlier input")).to_have_value("")
+    expect(typed).to_have_value("And who keeps")
+    expect(typed).to_be_focused()
+    ask(other, "Who keeps the lighthouse on Vessel Rock?")  # begins a new one
+    expect(other.locator("#conversation .turn")).to_have_count(1, timeout=60_000)
+    soon(other.locator(f"{NEWEST} .verdict"), SENTENCES[0])
+
+
 def test_the_last_question_is_asked_with_and_without_memory(visitor, address, yearbook):
     page = opened(visitor, address)
     unfold(page, "As of a page, with and without memory")
@@ -251,7 +281,7 @@ def test_an_encrypted_file_goes_in_with_its_password_which_is_not_shown(
     page = opened(visitor, address)
     drop(page, path)
     soon(page.locator("#reports .failed"), "password")
-    unfold(page, "A file has a password")
+    unfold(page, "Scanned pages, files with a password")
     secret = page.locator("#password input")
     assert secret.get_attribute("type") == "password"
     secret.fill("heron")
@@ -308,7 +338,9 @@ def test_a_memory_is_exported_and_imported_and_a_broken_one_shows_its_reason(
     assert not left  # of what was dropped nothing stays, however small
 
 
-def test_a_document_is_deleted_after_its_extent_was_shown(visitor, address, yearbook, tmp_path):
+def test_a_document_is_deleted_after_its_extent_was_shown_and_leaves_every_open_page(
+    visitor, address, yearbook, tmp_path
+):
     path = tmp_path / "lockkeeper.txt"
     path.write_text("The lock keeper of Gannet Weir is Ode Brandt.", encoding="utf-8")
     page = opened(visitor, address)
@@ -316,13 +348,21 @@ def test_a_document_is_deleted_after_its_extent_was_shown(visitor, address, year
     soon(page.locator("#reports"), "Read lockkeeper: 1 page")
     ask(page, "Who is the lock keeper of Gannet Weir?")
     soon(page.locator(f"{NEWEST} .verdict"), "Ode Brandt")
+    other = opened(visitor, address)
+    ask(other, "Who is the lock keeper of Gannet Weir?")
+    soon(other.locator(f"{NEWEST} .verdict"), "Ode Brandt")
+    soon(other.locator("#page figure"), "Ode Brandt")
+    other.get_by_role("tab", name="Memory").click()
+    other.locator("#memory-of input").click()
+    other.get_by_role("option", name="lockkeeper").click()
+    soon(other.locator("#memory-size"), "1 segment of 1 page")
     page.get_by_role("tab", name="Library").click()
     unfold(page, "Hand a memory over, delete a document")
     expect(page.locator("#delete")).to_be_disabled()
     page.locator("#chosen input").click()
     page.get_by_role("option", name="lockkeeper").click()
     soon(page.locator("#extent"), "“lockkeeper” for good: 1 page, 1 passage, 1 memory")
-    soon(page.locator("#extent"), "1 answer that quotes it")
+    soon(page.locator("#extent"), "2 answers that quote it")
     expect(page.locator("#confirm")).to_be_hidden()
     page.locator("#delete").click()
     page.locator("#keep").click()
@@ -335,6 +375,13 @@ def test_a_document_is_deleted_after_its_extent_was_shown(visitor, address, year
     soon(page.locator("#conversation"), "Its answer quoted a document that was deleted.")
     expect(page.locator("#conversation")).not_to_contain_text("Ode Brandt")
     expect(page.locator("#page figure")).to_have_count(0)
+    expect(other.locator("#memory-size")).to_contain_text("Choose a document", timeout=15_000)
+    expect(other.locator("#memory-of input")).to_have_value("")
+    other.get_by_role("tab", name="Ask").click()
+    soon(other.locator("#conversation"), "Its answer quoted a document that was deleted.")
+    assert not {"Ode Brandt", "lockkeeper"} & set(
+        re.findall(r"Ode Brandt|lockkeeper", other.content())
+    )
     page.get_by_role("tab", name="Library").click()
     expect(page.locator("#library")).not_to_contain_text("lockkeeper", timeout=60_000)
     ask(page, "Who is the lock keeper of Gannet Weir?")
@@ -447,17 +494,16 @@ def test_the_page_needs_no_sideways_scrolling(visitor, address, yearbook, width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def started(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "app.py", *arguments]
-    return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
-    )
-
-
-def test_other_hosts_than_this_machine_are_refused_without_a_password(monkeypatch):
+def test_other_hosts_than_this_machine_are_refused_without_a_password(monkeypatch, capsys):
     monkeypatch.delenv("RECOLLECT_PASSWORD", raising=False)
-    refused = started("--host", "0.0.0.0")
-    assert refused.returncode == 2 and "Set RECOLLECT_PASSWORD" in refused.stderr
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "")  # which it sets, and which is as before then
+    assert app_main()(["--host", "0.0.0.0"]) == 2
+    assert "Set RECOLLECT_PASSWORD" in capsys.readouterr().err
+
+
+def app_main():
+    """`main` of app.py: what it refuses, it refuses before anything is opened."""
+    return runpy.run_path(str(ROOT / "app.py"))["main"]
 
 
 def test_a_page_of_the_web_that_calls_itself_this_machine_gets_nothing(address):
@@ -479,10 +525,12 @@ def test_no_file_of_this_machine_is_handed_out(address, path):
             urllib.request.urlopen(f"{address}gradio_api/file={way}", timeout=10)
 
 
-def test_impossible_and_taken_ports_are_named(address, tmp_path):
+def test_impossible_and_taken_ports_are_named(address, tmp_path, capsys):
     for port in ("0", "70000", "-1", "web"):
-        refused = started("--port", port)
-        assert refused.returncode == 2 and "--port" in refused.stderr
+        with pytest.raises(SystemExit) as refused:
+            app_main()(["--port", port])
+        assert refused.value.code == 2 and "--port" in capsys.readouterr().err
     taken = re.sub(r"\D", "", address.rsplit(":", 1)[1])
-    refused = started("--port", taken, "--library", str(tmp_path / "library"))
-    assert refused.returncode == 1 and taken in refused.stderr
+    command = [sys.executable, "app.py", "--port", taken, "--library", str(tmp_path / "library")]
+    started = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert started.returncode == 1 and taken in started.stderr

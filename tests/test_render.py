@@ -6,7 +6,7 @@ import pytest
 
 from app.conversing import Turn
 from app.outline import Change
-from app.results import Answer, Citation, MemoryAnswer
+from app.results import Answer, Citation, FoundPassage, MemoryAnswer, Place
 from app.ui import answers, documents, memory, render
 from ingest.reports import FileReport
 from storage.records import Document, Extent, Page
@@ -93,6 +93,9 @@ def hostile_pieces() -> dict[str, str]:
         ),
         "question": answers.conversation_html([Turn(HOSTILE, answer())], {}),
         "waiting": answers.conversation_html([], {}, pending=HOSTILE),
+        "reading": answers.reading_html(
+            [FoundPassage(1, "d1", HOSTILE, 4, HOSTILE, 0, 9, HOSTILE, 0.5)]
+        ),
         "comparison": answers.comparison_html(
             answer(question=HOSTILE, answer=HOSTILE, citations=(cited,), memory_answer=said),
             answer(memory_answer=said),
@@ -147,6 +150,13 @@ def test_an_answer_shows_its_confidence_and_its_quotes_in_order():
     assert 'data-turn="3" data-citation="1"' in html and "weaker" not in html
 
 
+def test_a_citation_names_the_documents_where_its_passage_stands_too():
+    also = (Place("d2", "Year <book>", 6, None), Place("d3", "Annals", 0, "iv"))
+    html = answers.answer_html(answer(citations=(citation(also=also),)), 0)
+    assert "page 5 · 75% · also in Year &lt;book&gt;, page 7; Annals, page iv</span>" in html
+    assert "also in" not in answers.answer_html(answer(), 0)
+
+
 def test_passages_that_hardly_count_are_folded_away_and_keep_their_numbers():
     three = tuple(citation(quote=f"quote {n}", score=s) for n, s in enumerate((0.9, 0.01, 0.06)))
     html = answers.answer_html(answer(citations=three), 0)
@@ -179,12 +189,14 @@ def test_what_memory_says_stands_apart_from_what_passages_say():
 
 def test_a_conversation_shows_the_last_turn_first_and_what_is_not_answered_yet():
     html = answers.conversation_html(
-        [Turn("First?", answer()), Turn("Second?", None)], {}, pending="Third?"
+        [Turn("First?", answer()), Turn("Second?", None)], {}, "Third?", answers.reading_html()
     )
-    assert html.index("Third?") < html.index("Reading …") < html.index("Second?")
+    assert html.index("Third?") < html.index("Looking …") < html.index("Second?")
     assert html.index("document that was deleted") < html.index("First?") < html.index("It is so.")
-    failed = answers.conversation_html([], {}, pending="Third?", error="The library is <empty>.")
-    assert "The library is &lt;empty&gt;." in failed and "Reading" not in failed
+    found = FoundPassage(1, "d1", "Yearbook", 4, None, 0, 9, "It is\nso. " * 30, 0.5)
+    reading = answers.reading_html([found, found])
+    assert "Reading 2 passages …" in reading and reading.count("Yearbook, page 5") == 2
+    assert "It is so. It is so." in reading and len(reading) < 600
     assert answers.conversation_html([], {}) == ""
 
 
@@ -244,8 +256,8 @@ def test_a_text_page_is_shown_around_its_marked_quote():
     html = render.page_text_html(
         Page(4, None, text), citation(start=5000, end=5009, quote="THE QUOTE")
     )
-    around = render.AROUND
-    assert f"<pre>…{'a' * around}<mark>THE QUOTE</mark>{'b' * around}…</pre>" in html
+    before, after = "a" * render.BEFORE, "b" * render.AFTER
+    assert f"<pre>…{before}<mark>THE QUOTE</mark>{after}…</pre>" in html
     assert 'data-page="4"' in html and "Yearbook, page 5" in html
     whole = render.page_text_html(Page(0, None, "THE QUOTE"), citation(start=0, end=9, quote="x"))
     assert "…" not in whole

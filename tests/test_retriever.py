@@ -75,6 +75,7 @@ def test_a_document_is_the_stored_text_of_its_page_and_says_where_it_stands(answ
         "score": first.metadata["score"],
         "document_id": stored.id,
         "passage_id": int(first.id),
+        "also": [],
     }
     for document in found:
         where = document.metadata

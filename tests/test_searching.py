@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from app.answering import Answerer
+from app.conversing import keep, turns
 from app.searching import SENTENCE_SHARE, Searcher, fuse
 from app.support import load_calibration
 from armt_core.errors import UsageError
@@ -200,6 +201,11 @@ def test_copies_of_a_document_take_nothing_from_its_answer(tmp_path, reader):
             list(ingest_paths([path], library, reader))
             said.append(answerer.ask(question))
         found = answerer.search(question, k=5)
+        (alone,) = answerer.search(question, k=1)
+        (of_two,) = answerer.search(question, k=1, documents=["lease 3", "lease 1"])
+        (early,) = answerer.search("Rent is due", k=1, as_of_page=1, method="words")
+        conversation = keep(library, None, said[-1])
+        assert [turn.answer for turn in turns(library, conversation)] == [said[-1]]
     for answer in said:
         assert answer.source == "passage" and answer.citations[0].quote == lease[2]
         quotes = [citation.quote for citation in answer.citations]
@@ -207,3 +213,14 @@ def test_copies_of_a_document_take_nothing_from_its_answer(tmp_path, reader):
     # Words that all copies hold weigh what they weighed in one; hardly anything else moves.
     assert said[-1].confidence == pytest.approx(said[0].confidence, abs=0.02)
     assert len(found) == 5 and len({passage.text for passage in found}) == 5
+    # Of each text the place in one document, and in which others it stands, three at most.
+    for one, others in ((said[0].citations[0], 0), (said[2].citations[0], 2), (alone, 3)):
+        titles = {one.title, *(place.title for place in one.also)}
+        assert len(one.also) == others and titles == {f"lease {n}" for n in range(others + 1)}
+        assert {(one.page, None), *((place.page, place.page_label) for place in one.also)} == {
+            (2, None)
+        }
+    assert {of_two.title, *(place.title for place in of_two.also)} == {"lease 3", "lease 1"}
+    assert early.page == 1 and {place.page for place in early.also} == {1}
+    own = [passage for passage in found if passage.text.startswith("Copy number")]
+    assert own and not any(passage.also for passage in own)

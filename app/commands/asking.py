@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
 from app.as_json import answer_json, error_json, passages_json
-from app.commands.output import place, print_answer, print_json, utf8_lines
+from app.commands.output import place, print_answer, print_json, say_copies, utf8_lines
 from app.requests import check_request, check_text
 from app.results import Answer, Part
 from armt_core.errors import RecollectError, UsageError
@@ -149,4 +149,5 @@ def run_search(options: argparse.Namespace) -> int:
         say(f"{passage.score:.3f}  {place(passage)}")
         text = " ".join(passage.text.split())
         say(f"       {text if len(text) <= 200 else text[:197] + '...'}")
+        say_copies(passage, "       ")
     return 0

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
 from app.as_json import error_json
-from app.results import Answer, Citation, FoundPassage
+from app.results import Answer, Citation, FoundPassage, Place
 from armt_core.errors import AmbiguousName, UsageError
 from ingest.terminal import say
 
@@ -41,7 +41,7 @@ def report_error(error: Exception, as_json: bool) -> int:
     return 2 if isinstance(error, UsageError | AmbiguousName) else 1
 
 
-def place(item: Citation | FoundPassage) -> str:
+def place(item: Citation | FoundPassage | Place) -> str:
     """Where something stands, for people: title and page as printed, else its number from 1."""
     label = item.page_label if item.page_label is not None else str(item.page + 1)
     return f"{item.title}, page {label}"
@@ -73,3 +73,10 @@ def _say_citation(number: int, citation: Citation) -> None:
     quote = " ".join(citation.quote.split())
     say(f"[{number}] {place(citation)} ({citation.score:.0%})")
     say(f"    {quote if len(quote) <= 300 else quote[:297] + '...'}")
+    say_copies(citation, "    ")
+
+
+def say_copies(item: Citation | FoundPassage, indent: str) -> None:
+    """Where the same passage stands once more, if anywhere."""
+    if item.also:
+        say(f"{indent}also in {'; '.join(map(place, item.also))}")

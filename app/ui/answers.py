@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from app.conversing import Turn
-from app.results import Answer, Citation
-from app.ui.render import citation_name, count, error_html
+from app.results import Answer, Citation, FoundPassage
+from app.ui.render import beginning, citation_name, count
 
 #: Passages shown where nothing was found.
 NEAREST = 3
@@ -21,19 +21,32 @@ def citations_of(answer: Answer | None) -> tuple[Citation, ...]:
 
 
 def conversation_html(
-    turns: Sequence[Turn], titles: Mapping[str, str], pending: str | None = None, error: str = ""
+    turns: Sequence[Turn], titles: Mapping[str, str], pending: str | None = None, said: str = ""
 ) -> str:
     """Question and answer, the last one first, below the box that asks. titles: of documents, by
-    id. pending: what was asked and is not answered yet; error: why it was not."""
+    id. pending: what was asked and is not kept yet, with the HTML of what is known of its answer
+    or why there is none."""
     shown = [
         f'<section class="turn">{_question_html(turn.question)}{_answer(n, turn, titles)}</section>'
         for n, turn in enumerate(turns)
     ]
     if pending is not None:
-        said = error_html(error) if error else '<p class="pending" role="status">Reading …</p>'
         shown.append(f'<section class="turn">{_question_html(pending)}{said}</section>')
     told = "".join(reversed(shown))
     return f'<div class="conversation" aria-live="polite">{told}</div>' if shown else ""
+
+
+def reading_html(passages: Sequence[FoundPassage] = ()) -> str:
+    """What is read for an answer: passages as soon as they are found."""
+    rows = "".join(
+        f"<li>{escape(beginning(passage.text, 120))} "
+        f'<span class="source">{escape(citation_name(passage))}</span></li>'
+        for passage in passages
+    )
+    what = f"Reading {count(len(passages), 'passage')} …" if passages else "Looking …"
+    return f'<p class="pending" role="status">{what}</p>' + (
+        f'<ul class="reading">{rows}</ul>' if rows else ""
+    )
 
 
 def _question_html(question: str) -> str:
@@ -79,8 +92,14 @@ def _quote_html(turn: int, number: int, citation: Citation) -> str:
     return (
         f'<button type="button" class="citation" data-turn="{turn}" data-citation="{number}">'
         f'<span class="quote">{escape(quote)}</span><span class="source">{number + 1} · '
-        f"{escape(citation_name(citation))} · {citation.score:.0%}</span></button>"
+        f"{escape(citation_name(citation))} · {citation.score:.0%}{_copies(citation)}"
+        "</span></button>"
     )
+
+
+def _copies(item: Citation | FoundPassage) -> str:
+    """Where the same passage stands in other documents."""
+    return f" · also in {escape('; '.join(map(citation_name, item.also)))}" if item.also else ""
 
 
 def _aside(answer: Answer, titles: Mapping[str, str]) -> str:

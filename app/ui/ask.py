@@ -1,21 +1,23 @@
 """The first view: choose documents, ask, read the answer beside the cited page."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import gradio as gr
 
 from app.conversing import Turn
-from app.results import Citation, Memory
+from app.results import Answer, Citation, Memory
 from app.service import Service
 from app.ui import answers, render
+from app.ui.documents import Shelf
 from armt_core.errors import RecollectError, UsageError
 
 EMPTY = (
     '<p class="empty">The library is empty. Open <b>Library</b> and drop documents '
     "there; then ask about them here.</p>"
 )
-BEGIN = '<p class="empty">Ask something. The answer is quoted, with its page drawn beside it.</p>'
+BEGIN = '<p class="empty">Answers are quoted, with the page drawn beside them.</p>'
 
 #: Which turn of a conversation, and which of its citations.
 At = tuple[int, int]
@@ -24,8 +26,8 @@ At = tuple[int, int]
 class AskView:
     """The view over one service, added to the page that is being built.
 
-    `documents`, `earlier` (conversations) and `conversation` are brought up to date by the page
-    when the library has changed; `said` holds the turns so far.
+    `said` holds the turns so far. When the library has changed, the page gives `again` what
+    `watched` holds, and sets `refreshed`.
     """
 
     def __init__(self, service: Service) -> None:
@@ -35,15 +37,21 @@ class AskView:
         self.at: Any = gr.State((0, 0))
         with gr.Row(equal_height=False):
             with gr.Column(scale=3, min_width=320):
+                self.empty = gr.HTML(visible=False, elem_id="empty")
                 self._add_question()
                 self.conversation = gr.HTML(
                     BEGIN, elem_id="conversation", js_on_load=render.on_citation("#page")
                 )
-            with gr.Column(scale=2, min_width=320):
-                with gr.Row(visible=False) as self.turning:
+            with gr.Column(scale=2, min_width=320, elem_classes="beside"):
+                with gr.Row(visible=False, elem_classes="pair") as self.turning:
                     self.previous = gr.Button("‹ Previous citation", elem_id="previous", size="sm")
                     self.following = gr.Button("Next citation ›", elem_id="next", size="sm")
                 self.page = gr.HTML(elem_id="page")
+        self.watched = [self.documents, self.talk, self.said, self.at]
+        self.refreshed = [
+            self.documents, self.empty, self.earlier, self.talk, self.said, self.conversation,
+            self.page, self.turning, self.at, self.comparison,
+        ]  # fmt: skip
         self._connect()
 
     def _add_question(self) -> None:
@@ -79,7 +87,7 @@ class AskView:
             self.earlier = gr.Dropdown(
                 label="Kept in this library", choices=[], value=None, elem_id="earlier"
             )
-            with gr.Row():
+            with gr.Row(elem_classes="pair"):
                 self.new = gr.Button("New conversation", elem_id="new")
                 self.forget = gr.Button("Delete this one", variant="stop", elem_id="forget")
 
@@ -94,6 +102,8 @@ class AskView:
                 self.question, self.documents, self.as_of, self.memory, self.talk, self.said
             ],
             outputs=[*opened, self.question, self.earlier],
+            show_progress="hidden",  # the conversation says how far it is
+            trigger_mode="multiple",  # what is asked while an answer is on its way comes next
             **private,
         )  # fmt: skip
         self.conversation.click(self._choose, inputs=self.said, outputs=drawn, **private)
@@ -123,22 +133,33 @@ class AskView:
         talk: str | None,
         turns: list[Turn],
     ) -> Iterator[tuple[Any, ...]]:
-        """The question at once, and its answer as soon as it is there."""
+        """The question at once, then the passages that are read, what they say, what memory says,
+        and the page drawn: each as soon as it is known."""
         titles = self.service.titles()
         stay = gr.skip()
-        waiting = answers.conversation_html(turns, titles, pending=text)
-        yield waiting, stay, stay, stay, talk, turns, "", stay, stay
+
+        def told(said: str, box: Any = stay) -> tuple[Any, ...]:
+            html = answers.conversation_html(turns, titles, text, said)
+            return html, stay, stay, stay, stay, stay, "", box, stay
+
+        yield told(answers.reading_html(), box="")  # which is free for the next question
         try:
-            answer = self.service.ask(text, chosen, page_index(page_number), mode)
+            for step in self.service.steps(text, chosen, page_index(page_number), mode):
+                if isinstance(step, Answer):
+                    answer = step
+                    yield told(answers.answer_html(step, len(turns)))
+                else:
+                    yield told(answers.reading_html(step))
             talk = self.service.remember(talk, answer)
         except RecollectError as error:
-            refused = answers.conversation_html(turns, titles, text, str(error))
-            yield refused, *self._draw([], (0, 0)), talk, turns, "", stay, stay
+            turns = self._kept(talk)
+            refused = answers.conversation_html(turns, titles, text, render.error_html(str(error)))
+            yield refused, *self._draw([], (0, 0)), talk, turns, "", text, stay
             return
-        turns = [*turns, Turn(text, answer)]
-        told = answers.conversation_html(turns, titles)
+        turns = self._kept(talk)  # a document may have been deleted meanwhile
+        shown = answers.conversation_html(turns, titles)
         drawn = self._draw(turns, (len(turns) - 1, 0))
-        yield told, *drawn, talk, turns, "", "", self.conversations(talk)
+        yield shown, *drawn, talk, turns, "", stay, self.conversations(talk)
 
     def _choose(self, turns: list[Turn], event: gr.EventData) -> tuple[Any, ...]:
         return self._draw(turns, (int(event.turn), int(event.citation)))
@@ -161,7 +182,8 @@ class AskView:
 
     def _forget(self, talk: str | None) -> tuple[Any, ...]:
         if talk is not None:
-            self.service.library.delete_conversation(talk)
+            with suppress(RecollectError):  # another tab was faster
+                self.service.library.delete_conversation(talk)
         return *self._open(None), self.conversations(None)
 
     def _compare(self, turns: list[Turn], chosen: list[str], page_number: str) -> str:
@@ -202,16 +224,33 @@ class AskView:
                 shown = render.error_html(str(error))
         return shown, gr.Row(visible=len(listed) > 1), at
 
-    def again(self, talk: str | None, turns: list[Turn], at: At) -> tuple[Any, ...]:
-        """The conversation once the library has changed: what quoted a deleted document is gone."""
-        if talk is None:
-            return turns, gr.skip(), *(gr.skip() for _ in range(3))
+    def again(
+        self, shelf: Shelf, chosen: list[str], talk: str | None, turns: list[Turn], at: At
+    ) -> tuple[Any, ...]:
+        """The view once the library has changed. The conversation is left alone unless it has
+        changed itself: what quoted a deleted document is gone, another tab may have gone on."""
+        kept = self._kept(talk)
+        talk = talk if kept else None
+        view = (
+            gr.Dropdown(
+                choices=shelf.ready,
+                value=[d for _, d in shelf.ready if d in chosen],
+                multiselect=True,
+            ),
+            gr.HTML(EMPTY, visible=not shelf.documents),
+            self.conversations(talk),
+        )
+        if kept == turns:
+            return *view, talk, turns, *(gr.skip() for _ in range(5))
+        told = answers.conversation_html(kept, self.service.titles()) or BEGIN
+        return *view, talk, kept, told, *self._draw(kept, at), ""
+
+    def _kept(self, talk: str | None) -> list[Turn]:
+        """The turns as the library holds them; none of a conversation that is deleted."""
         try:
-            turns = self.service.turns(talk)
-        except RecollectError:  # another visitor has deleted it
-            turns = []
-        told = answers.conversation_html(turns, self.service.titles()) or BEGIN
-        return turns, told, *self._draw(turns, at)
+            return [] if talk is None else self.service.turns(talk)
+        except RecollectError:
+            return []
 
     def conversations(self, chosen: str | None) -> gr.Dropdown:
         """The choice of conversations, brought up to date."""

@@ -3,6 +3,7 @@
 import base64
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
@@ -18,6 +19,32 @@ _OUTCOMES = {
     "skipped": "Left out",
     "failed": "Failed",
 }
+
+_BY_OCR = "see “Scanned pages” above"
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """What the library holds, and the choices that views offer: (name, id) of each document, and
+    of those that can be asked."""
+
+    documents: Sequence[Document]
+    all: list[tuple[str, str]]
+    ready: list[tuple[str, str]]
+
+    @classmethod
+    def of(cls, documents: Sequence[Document]) -> "Shelf":
+        named = names(documents)
+        ready = [d for d in documents if d.state == "ready" and d.segments_read]
+        return cls(
+            documents,
+            [(named[d.id], d.id) for d in documents],
+            [(f"{named[d.id]} ({count(d.pages, 'page')})", d.id) for d in ready],
+        )
+
+    def holds(self, document_id: str | None) -> bool:
+        """Whether a document is there."""
+        return any(d.id == document_id for d in self.documents)
 
 
 def documents_html(documents: Sequence[Document]) -> str:
@@ -63,11 +90,11 @@ def state_of(document: Document) -> str:
     elif document.memory_alone:
         state = "a memory alone: it answers, and there is no text to search or to cite"
     elif document.pages and document.pages_need_ocr == document.pages:
-        state = "needs OCR: no page has text"
+        state = f"needs OCR: no page has text; {_BY_OCR}"
     elif document.pages and document.pages_without_text == document.pages:
         state += ", no page has text"
     elif document.pages_need_ocr:
-        state += f", {count(document.pages_need_ocr, 'page needs', 'pages need')} OCR"
+        state += f", {count(document.pages_need_ocr, 'page needs', 'pages need')} OCR: {_BY_OCR}"
     if document.pages_by_ocr:
         state += f", {count(document.pages_by_ocr, 'page')} read by OCR"
     if document.unknown_ratio > MOST_UNKNOWN:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,7 +61,7 @@ def launch_settings(at: Door) -> dict[str, Any]:
         "middleware": [Middleware(Uploads)],
     }
     if at.password is not None:
-        settings["middleware"].insert(0, Middleware(LoggedIn))
+        settings["middleware"].insert(0, Middleware(LetIn, at.password))
         settings["auth"] = (USER, at.password)
         settings["auth_message"] = f"The user is {USER}."
     if at.host in LOOPBACK:
@@ -69,23 +70,45 @@ def launch_settings(at: Door) -> dict[str, Any]:
     return settings
 
 
-class LoggedIn:
-    """Middleware: who has not logged in gets the form that asks for the password, nothing else.
+class LetIn:
+    """Middleware: who has neither logged in nor sends the password as `Authorization: Bearer` gets
+    the form that asks for it, nothing else.
 
     Gradio asks for the login route by route, and some of its routes do not ask: those of MCP
-    among them. So it is asked for here, before any route.
+    among them. So it is asked for here, before any route. There is no limit on wrong tries, at the
+    form or here: a short password is worth little.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, password: str) -> None:
+        self._app, self._password = app, password.encode()
+        self._token = secrets.token_urlsafe(16)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves a request, or refuses it with 401."""
-        if scope["type"] not in ("http", "websocket") or self._may(HTTPConnection(scope)):
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
-            return
-        refusal = JSONResponse(error_json(UsageError("Log in first.")), status_code=401)
-        await refusal(scope, receive, send)
+        elif self._has_password(scope):
+            await self._app(self._logged_in(scope), receive, send)
+        elif self._may(HTTPConnection(scope)):
+            await self._app(scope, receive, send)
+        else:
+            said = UsageError("Log in first, or send the password: Authorization: Bearer PASSWORD")
+            refusal = JSONResponse(error_json(said), 401, {"WWW-Authenticate": "Bearer"})
+            await refusal(scope, receive, send)
+
+    def _has_password(self, scope: Scope) -> bool:
+        # As bytes: text that is not ASCII cannot be compared in constant time.
+        given = dict(scope["headers"]).get(b"authorization", b"")
+        kind, _, password = given.partition(b" ")
+        return kind.lower() == b"bearer" and secrets.compare_digest(password, self._password)
+
+    def _logged_in(self, scope: Scope) -> Scope:
+        """The request as it would come after a login, so that Gradio's own routes serve it too."""
+        gradio = scope["app"]
+        gradio.tokens[self._token] = USER
+        cookie = f"access-token-{gradio.cookie_id}={self._token}".encode()
+        others = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
+        return {**scope, "headers": [*others, (b"cookie", cookie)]}
 
     def _may(self, asked: HTTPConnection) -> bool:
         """Whether it is for the form, or comes with what a login has left in the browser."""

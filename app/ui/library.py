@@ -11,13 +11,17 @@ import gradio as gr
 from app.service import Service
 from app.ui import documents, render
 from app.ui.uploads import as_paths
-from armt_core.errors import RecollectError
+from armt_core.errors import RecollectError, UsageError
+from ingest.ocr import known_languages
+
+DELETED = '<p class="extent">Deleted.</p>'
 
 
 class LibraryView:
     """The view over one service, added to the page that is being built.
 
-    `table` and `chosen` are brought up to date by the page, after each of `changes` too.
+    The library is another after each of `changes`; the page then gives `again` what `watched`
+    holds, and sets `refreshed`.
     """
 
     def __init__(self, service: Service) -> None:
@@ -30,7 +34,8 @@ class LibraryView:
                 height=180,
             )
         )
-        with gr.Accordion("A file has a password", open=False):
+        with gr.Accordion("Scanned pages, files with a password", open=False):
+            self.ocr = _ocr_choice()
             self.password = gr.Textbox(
                 "",
                 label="Password, tried on the files that are dropped next; it is not kept",
@@ -44,10 +49,10 @@ class LibraryView:
         with gr.Accordion("Hand a memory over, delete a document", open=False):
             self.chosen = gr.Dropdown(label="Document", choices=[], value=None, elem_id="chosen")
             self.extent = gr.HTML(elem_id="extent")
-            with gr.Row():
+            with gr.Row(elem_classes="pair"):
                 self.export = gr.Button("Export its memory", interactive=False, elem_id="export")
                 self.delete = gr.Button("Delete it …", interactive=False, elem_id="delete")
-            with gr.Row(visible=False) as self.confirming:
+            with gr.Row(visible=False, elem_classes="pair") as self.confirming:
                 self.confirm = gr.Button("Delete it for good", variant="stop", elem_id="confirm")
                 self.keep = gr.Button("Keep it", elem_id="keep")
             self.exported = gr.HTML(elem_id="exported")
@@ -57,15 +62,19 @@ class LibraryView:
         private: Any = {"api_visibility": "private"}
         taken = self.files.upload(
             self._take,
-            inputs=[self.files, self.password],
+            inputs=[self.files, self.password, self.ocr],
             outputs=[self.reports, self.table],
+            show_progress_on=self.reports,
             **private,
         )
         # Apart from what is shown on the way: an update that skips it would make Gradio forget
         # how these files are taken.
         taken.then(lambda: (None, ""), outputs=[self.files, self.password], **private)
         went_on = self.resume.click(
-            self._go_on, outputs=[self.reports, self.table, self.resume], **private
+            self._go_on,
+            outputs=[self.reports, self.table, self.resume],
+            show_progress_on=self.reports,
+            **private,
         )
         chosen = [self.extent, self.export, self.delete, self.exported, self.confirming]
         asked = {"inputs": self.chosen, "outputs": chosen, **private}
@@ -73,15 +82,17 @@ class LibraryView:
         self.export.click(self._export, **asked)
         self.delete.click(lambda: gr.Row(visible=True), outputs=self.confirming, **private)
         self.keep.click(lambda: gr.Row(visible=False), outputs=self.confirming, **private)
-        removed = self.confirm.click(self._remove, **asked)
+        removed = self.confirm.click(self._remove, self.chosen, [*chosen, self.chosen], **private)
         came_in = self.imported.upload(self._import, self.imported, chosen, **private)
-        #: Events after which the library is another.
         self.changes = (taken, went_on, removed, came_in)
+        self.watched = [self.chosen]
+        self.refreshed = [self.table, self.resume, self.chosen, *chosen]
 
     def _take(
         self,
         paths: Sequence[str] | None,
         password: str,
+        languages: Sequence[str],
         progress: Any = gr.Progress(),  # noqa: B008
     ) -> Iterator[tuple[Any, ...]]:
         """Reads dropped files; the reports so far after each. The copies that the browser's
@@ -93,7 +104,8 @@ class LibraryView:
         dropped, done = [Path(path) for path in paths or ()], []
         error = ""
         try:
-            for report in self.service.add(dropped, show, [password] if password else ()):
+            passwords = [password] if password else ()
+            for report in self.service.add(dropped, show, passwords, languages):
                 done.append(report)
                 yield documents.reports_html(done), self._listed()
         except RecollectError as failure:
@@ -117,6 +129,17 @@ class LibraryView:
     def _listed(self) -> str:
         return documents.documents_html(self.service.documents())
 
+    def again(self, shelf: documents.Shelf, chosen: str | None) -> tuple[Any, ...]:
+        """The view once the library has changed."""
+        here = shelf.holds(chosen)
+        gone = chosen is not None and not here
+        return (
+            documents.documents_html(shelf.documents),
+            gr.Button(visible=any(d.interrupted for d in shelf.documents)),
+            gr.Dropdown(choices=shelf.all, value=chosen if here else None),
+            *(_chosen(DELETED, False) if gone else (gr.skip() for _ in range(5))),
+        )
+
     def _consider(self, document_id: str | None) -> tuple[Any, ...]:
         """What would go with a document."""
         if document_id is None:
@@ -130,13 +153,13 @@ class LibraryView:
 
     def _remove(self, document_id: str | None) -> tuple[Any, ...]:
         if document_id is None:
-            return _chosen("", False)
+            return *_chosen("", False), None
         try:
             self.service.library.delete(document_id)
             backups = self.service.library.backups_with(document_id)
         except RecollectError as error:
-            return _chosen(render.error_html(str(error)), False)
-        return _chosen('<p class="extent">Deleted.</p>' + documents.backups_html(backups), False)
+            return *_chosen(render.error_html(str(error)), False), None
+        return *_chosen(DELETED + documents.backups_html(backups), False), None
 
     def _export(self, document_id: str | None) -> tuple[Any, ...]:
         if document_id is None:
@@ -157,6 +180,28 @@ class LibraryView:
             _remove_uploads([Path(path)])
         came = "answers from memory alone now" if new else "was here already"
         return _chosen(f'<p class="extent">“{escape(document.title)}” {came}.</p>', False)
+
+
+def _ocr_choice() -> gr.Dropdown:
+    """The languages of scanned pages; where they cannot be read, why not."""
+    languages: list[str] = []
+    told = (
+        "Read by OCR (tesseract) in the languages that you choose. Documents that need it are read "
+        "when they are dropped again."
+    )
+    try:
+        languages = known_languages()
+    except UsageError as error:
+        told = str(error)
+    return gr.Dropdown(
+        label="Scanned pages",
+        info=told,
+        choices=languages,
+        value=[],
+        multiselect=True,
+        interactive=bool(languages),
+        elem_id="ocr",
+    )
 
 
 def _chosen(told: str, able: bool) -> tuple[Any, ...]:

@@ -11,7 +11,8 @@ from app.outline import Change, differences, outline
 from app.results import Citation
 from app.service import Service
 from app.ui.ask import page_html
-from app.ui.render import count, error_html, on_citation, page_name
+from app.ui.documents import Shelf
+from app.ui.render import beginning, count, error_html, on_citation, page_name
 from armt_core.errors import RecollectError
 from ingest.terminal import harmless
 from storage.records import Document, PassageNote
@@ -37,8 +38,8 @@ UNNOTED = (
 
 
 class MemoryView:
-    """The view over one service, added to the page that is being built. `chosen` and `other` are
-    brought up to date by the page."""
+    """The view over one service, added to the page that is being built. When the library has
+    changed, the page gives `again` what `watched` holds, and sets `refreshed`."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -67,15 +68,13 @@ class MemoryView:
                         label="The other document", choices=[], value=None, elem_id="other"
                     )
                     self.changes = gr.HTML(elem_id="changes")
-            with gr.Column(scale=2, min_width=320):
+            with gr.Column(scale=2, min_width=320, elem_classes="beside"):
                 self.page = gr.HTML(elem_id="memory-page")
         private: Any = {"api_visibility": "private"}
-        self.chosen.input(
-            self._show,
-            inputs=self.chosen,
-            outputs=[self.size, self.plot, self.outline, self.listed, self.page, self.changes],
-            **private,
-        )
+        shown = [self.size, self.plot, self.outline, self.listed, self.page, self.changes]
+        self.watched = [self.chosen, self.other]
+        self.refreshed = [self.chosen, self.other, *shown]
+        self.chosen.input(self._show, inputs=self.chosen, outputs=shown, **private)
         self.outline.click(self._open, inputs=self.listed, outputs=self.page, **private)
         self.other.input(
             self._compare, inputs=[self.chosen, self.other], outputs=self.changes, **private
@@ -97,6 +96,17 @@ class MemoryView:
         told = outline_html(listed) if notes else UNNOTED
         said = size_html(document, size) + (CURVES if len(notes) > 1 else "")
         return said, plot, told, listed, "", ""
+
+    def again(self, shelf: Shelf, chosen: str | None, other: str | None) -> tuple[Any, ...]:
+        """The view once the library has changed: of a document that is gone nothing stays."""
+        here, there = shelf.holds(chosen), shelf.holds(other)
+        stay = gr.skip()
+        return (
+            gr.Dropdown(choices=shelf.ready, value=chosen if here else None),
+            gr.Dropdown(choices=shelf.ready, value=other if there else None),
+            *((stay,) * 5 if chosen is None or here else self._show(None)[:5]),
+            stay if here and there else "",
+        )
 
     def _open(self, listed: list[Citation], event: gr.EventData) -> str:
         try:
@@ -144,7 +154,7 @@ def outline_html(listed: Sequence[Citation]) -> str:
         return '<p class="empty">One passage alone: to an empty memory everything is new.</p>'
     rows = "".join(
         f'<button type="button" class="citation" data-citation="{n}"><span class="quote">'
-        f'{escape(_beginning(c.quote))}</span><span class="source">page '
+        f'{escape(beginning(c.quote))}</span><span class="source">page '
         f"{escape(page_name(c.page, c.page_label))} · {c.score:.1f} times as much as usual"
         "</span></button>"
         for n, c in enumerate(listed)
@@ -167,7 +177,7 @@ def changes_html(
     more = len(changes) - CHANGES
     rows = "".join(
         f'<li class="{"gone" if change.kind == "only there" else "new"}">'
-        f'{escape(_beginning(change.text, 300))} <span class="source">'
+        f'{escape(beginning(change.text, 300))} <span class="source">'
         f"{escape((there if change.kind == 'only there' else here).title)}, page "
         f"{escape(page_name(change.page, change.page_label))}</span></li>"
         for change in changes[:CHANGES]
@@ -178,8 +188,3 @@ def changes_html(
         f'<span class="gone">only in the other, “{names[1]}”</span></p>'
     )
     return f'{legend}<ul class="changes">{rows}</ul>{rest}'
-
-
-def _beginning(text: str, most: int = 140) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= most else line[: most - 1] + "…"

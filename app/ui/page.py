@@ -1,26 +1,38 @@
 """The page: its views, and what keeps them up to date with the library."""
 
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from app.conversing import Turn
 from app.service import Service
-from app.ui import api, ask, documents, doors
+from app.ui import api, doors
 from app.ui.ask import AskView
+from app.ui.documents import Shelf
 from app.ui.doors import Door
 from app.ui.library import LibraryView
 from app.ui.memory import MemoryView
-from app.ui.render import count
 
 STYLE = Path(__file__).with_name("style.css")
 #: What Gradio tells screen readers and has no words for.
 STATUS = {"common.complete": "Done", "common.error": "Error"}
 #: Fonts of the system alone: nothing is fetched.
 FONTS = ("system-ui", "sans-serif")
+#: Gradio's own colours of hints and errors are too near to what is behind them.
+CONTRAST = {
+    "body_text_color_subdued": "*neutral_500",
+    "body_text_color_subdued_dark": "*neutral_300",
+    "input_placeholder_color": "*neutral_500",
+    "input_placeholder_color_dark": "*neutral_400",
+    "error_text_color": "#b42318",
+    "error_text_color_dark": "#ff9b8f",
+    "link_text_color_dark": "#8ab4ff",
+}
 #: Seconds for which Gradio keeps its copies of files that were handed out.
 CACHED = 600
+#: Seconds after which each open page looks whether the library has changed.
+LOOK = 3
 
 
 def build(service: Service) -> gr.Blocks:
@@ -38,50 +50,31 @@ def build(service: Service) -> gr.Blocks:
         with gr.Tab("Memory", elem_id="tab-memory"):
             remembering = MemoryView(service)
 
-        def refresh(
-            chosen: list[str], talk: str | None, turns: list[Turn], at: ask.At
-        ) -> tuple[Any, ...]:
-            known = service.documents()
-            ready = [d for d in known if d.state == "ready" and d.segments_read]
-            begin = ask.BEGIN if known else ask.EMPTY
-            named = documents.names(known)
-            choices = [(_choice(named[d.id], d.pages), d.id) for d in ready]
-            turns, *shown = asking.again(talk, turns, at)
-            if not turns:
-                shown[0] = begin
-            return (
-                turns,
-                gr.Dropdown(choices=choices, value=[d.id for d in ready if d.id in chosen]),
-                *shown,
-                asking.conversations(None) if not turns else gr.skip(),
-                gr.Dropdown(choices=[(named[d.id], d.id) for d in known], value=None),
-                documents.documents_html(known),
-                gr.Button(visible=any(d.interrupted for d in known)),
-                gr.Dropdown(choices=choices, value=None),
-                gr.Dropdown(choices=choices, value=None),
+        views = (asking, keeping, remembering)
+
+        def refresh(*watched: Any) -> tuple[Any, ...]:
+            shelf, values = Shelf.of(service.documents()), iter(watched)
+            return tuple(
+                value
+                for view in views
+                for value in view.again(shelf, *islice(values, len(view.watched)))
             )
 
-        current: dict[str, Any] = {
-            "inputs": [asking.documents, asking.talk, asking.said, asking.at],
-            "outputs": [
-                asking.said,
-                asking.documents,
-                asking.conversation,
-                asking.page,
-                asking.turning,
-                asking.at,
-                asking.earlier,
-                keeping.chosen,
-                keeping.table,
-                keeping.resume,
-                remembering.chosen,
-                remembering.other,
-            ],
-            "api_visibility": "private",
-        }
-        page.load(refresh, **current)
+        # Other tabs, visitors and programs change the library too. To look costs one query; only
+        # a change brings the views up to date.
+        seen = gr.State("")
+        look: Any = {"outputs": seen, "show_progress": "hidden", "api_visibility": "private"}
+        page.load(service.revision, **look)
+        gr.Timer(LOOK).tick(service.revision, **look)
         for change in keeping.changes:
-            change.then(refresh, **current)
+            change.then(service.revision, **look)
+        seen.change(
+            refresh,
+            inputs=[component for view in views for component in view.watched],
+            outputs=[component for view in views for component in view.refreshed],
+            show_progress="hidden",
+            api_visibility="private",
+        )
     api.add(page, service)
     return page
 
@@ -94,7 +87,9 @@ def launch_settings(at: Door, mcp: bool = False) -> dict[str, Any]:
     let_in, called = doors.launch_settings(at), api.launch_settings(mcp)
     middleware = [*let_in.pop("middleware"), *called.pop("middleware")]
     return {
-        "theme": gr.themes.Default(font=FONTS, font_mono=("ui-monospace", "monospace")),
+        "theme": gr.themes.Default(font=FONTS, font_mono=("ui-monospace", "monospace")).set(
+            **CONTRAST
+        ),
         "css_paths": STYLE,
         "footer_links": [],
         "i18n": gr.I18n(en=STATUS),
@@ -102,7 +97,3 @@ def launch_settings(at: Door, mcp: bool = False) -> dict[str, Any]:
         **let_in,
         **called,
     }
-
-
-def _choice(title: str, pages: int) -> str:
-    return f"{title} ({count(pages, 'page')})"

@@ -3,12 +3,12 @@
 import base64
 from html import escape
 
-from app.results import Citation
+from app.results import Citation, FoundPassage, Place
 from ingest.terminal import harmless
 from storage.records import Page
 
-#: Characters of a text page shown before and after a quote.
-AROUND = 1500
+#: Characters of a text page shown before a quote, few enough for it to be in view, and after.
+BEFORE, AFTER = 400, 1500
 
 
 def page_name(page: int, label: str | None) -> str:
@@ -21,7 +21,13 @@ def count(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def citation_name(citation: Citation) -> str:
+def beginning(text: str, most: int = 140) -> str:
+    """A text in one line, cut."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def citation_name(citation: Citation | FoundPassage | Place) -> str:
     """Document and page; plain text."""
     title = harmless(citation.title)
     title = title if len(title) <= 60 else title[:57] + "..."
@@ -59,8 +65,8 @@ def page_image_html(png: bytes, citation: Citation) -> str:
 
 def page_text_html(page: Page, citation: Citation) -> str:
     """The text around a quote, marked, for documents that have no drawn pages."""
-    start = max(0, citation.start - AROUND)
-    end = min(len(page.text), citation.end + AROUND)
+    start = max(0, citation.start - BEFORE)
+    end = min(len(page.text), citation.end + AFTER)
     before, after = page.text[start : citation.start], page.text[citation.end : end]
     name = escape(f"{citation.title}, page {page_name(citation.page, citation.page_label)}")
     return (
