@@ -7,6 +7,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from app.kinds import kind_match
 from app.searching import Scope, Scored
 from app.sentences import quotable
@@ -41,8 +44,11 @@ def gather(
     found: Sequence[tuple[Passage, Scored]],
     model: DocumentModel,
     reads: bool,
+    kept: Mapping[int, NDArray[np.float16]],
 ) -> list[Evidence]:
-    """Every sentence of the found passages. reads: the model's reader looks for answers too."""
+    """Every sentence of the found passages. reads: the model's reader looks for answers too.
+    kept: the vectors (n, D) of the n sentences of passages, by id, as reading has left them; of
+    other passages each sentence is read by itself."""
     memories = {scope.document.id: scope.memory for scope in scopes}
     asked = model.question_vectors(question, list(memories.values()))
     queries = dict(zip(memories, asked, strict=True))
@@ -52,7 +58,11 @@ def gather(
         name, covered = passage.document_id, words.coverage(passage.text)
         sentences = quotable(passage.text)
         texts = [passage.text[slice(*sentence.span)] for sentence in sentences]
-        cosines = model.vectors(texts, memories[name]) @ queries[name]
+        if passage.id in kept:
+            vectors = kept[passage.id][[s.number for s in sentences]].astype(np.float32)
+        else:
+            vectors = model.vectors(texts, memories[name])
+        cosines = vectors @ queries[name]
         for sentence, text, cosine in zip(sentences, texts, cosines, strict=True):
             answer, margin = sentence.span, 0.0
             if passage.id in read:

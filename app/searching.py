@@ -118,8 +118,8 @@ class Searcher:
             # A shorter document is asked as a whole.
             as_of_page = min(as_of_page, max(d.pages for d in ready) - 1)
         scopes = []
-        for promising in self._promising(question, ready, as_of_page, memory):
-            document = self.library.document(promising.id)
+        promising = self._promising(question, ready, as_of_page, memory)
+        for document in self.library.documents_by_id([d.id for d in promising]):
             upto = None if as_of_page is None else min(as_of_page, document.pages - 1)
             scopes.append(self._scope(document, upto, memory))
         return scopes
@@ -155,6 +155,11 @@ class Searcher:
             (passage, Scored(passage.id, scores[passage.id], cosines.get(passage.id, 0.0)))
             for passage in self._distinct(ranked, k)
         ]
+
+    def sentence_vectors(self, passages: Sequence[int]) -> dict[int, NDArray[np.float16]]:
+        """The vectors (n, D) of the n sentences of passages (ids), by id; those without are left
+        out, and all where sentences have no part in the search."""
+        return self.library.sentence_vectors(passages) if self._sentences else {}
 
     def _distinct(self, ranked: Sequence[int], k: int) -> list[Passage]:
         """The first k of these passages whose texts differ. No more are loaded than it takes."""
@@ -262,16 +267,28 @@ class Searcher:
             if self._sentences:
                 near = sorted(cosines, key=lambda number: -cosines[number])[:POOL]
                 close = list({*near, *(number for number in words if number in cosines)})
-                for number, sentences in self.library.sentence_vectors(close).items():
-                    best = max(_products(sentences, query), default=cosines[number])
+                for number, best in _best_sentences(self.library, close, query).items():
                     cosines[number] += SENTENCE_SHARE * (best - cosines[number])
             found |= cosines
         return found
 
 
+def _best_sentences(
+    library: Library, passages: Sequence[int], query: NDArray[np.float32]
+) -> dict[int, float]:
+    """The best cosine of the sentences of each passage (id) that has some."""
+    held = {n: v for n, v in library.sentence_vectors(passages).items() if len(v)}
+    if not held:
+        return {}
+    starts = np.cumsum([0, *map(len, held.values())][:-1])
+    cosines = np.array(_products(np.concatenate(list(held.values())), query))
+    return dict(zip(held, np.maximum.reduceat(cosines, starts).tolist(), strict=True))
+
+
 def _products(vectors: NDArray[np.float16], query: NDArray[np.float32]) -> list[float]:
     """The cosines of vectors (n, D) with a query (D,), all of length 1."""
-    return [float(c) for c in vectors.astype(np.float32) @ query]
+    found: list[float] = (vectors.astype(np.float32) @ query).tolist()
+    return found
 
 
 def fuse(

@@ -62,6 +62,18 @@ class Documents(Store):
             )
         return found[0]
 
+    def documents_by_id(self, ids: Sequence[str]) -> list[Document]:
+        """Documents in the given order. Raises UnknownDocument."""
+        with self._reading() as session:
+            chosen = _records(session, DocumentRow.id.in_(ids), self._is_kept)
+        found = {document.id: document for document in chosen}
+        for name in ids:
+            if name not in found:
+                raise UnknownDocument(
+                    f"No document has the id {name!r}; see: python -m app documents"
+                )
+        return [found[name] for name in ids]
+
     def _is_kept(self, sha256: str) -> bool:
         return self.originals.path(sha256) is not None
 
@@ -89,7 +101,7 @@ class Documents(Store):
             rows = session.execute(
                 wanted.order_by(VersionRow.title_folded, VersionRow.document_id)
             ).tuples()
-            return [Askable(*row) for row in rows]
+            return list(map(Askable._make, rows))
 
     def titles(self) -> dict[str, str]:
         """The titles of all documents, by id."""
