@@ -10,6 +10,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from app.cosines import best_sentences, products
 from app.memories import Memories
 from app.nearest import Nearest
 from app.results import Memory
@@ -269,32 +270,14 @@ class Searcher:
             ids, vectors = self.library.vectors(scope.document.id, kind, scope.upto_page)
             if not len(ids):
                 continue
-            cosines = dict(zip(ids.tolist(), _products(vectors, scope.query), strict=True))
+            cosines = dict(zip(ids.tolist(), products(vectors, scope.query), strict=True))
             if self._sentences:
                 near = sorted(cosines, key=lambda number: -cosines[number])[:POOL]
                 close = list({*near, *(number for number in words if number in cosines)})
-                for number, best in _best_sentences(self.library, close, scope.query).items():
+                for number, best in best_sentences(self.library, close, scope.query).items():
                     cosines[number] += SENTENCE_SHARE * (best - cosines[number])
             found |= cosines
         return found
-
-
-def _best_sentences(
-    library: Library, passages: Sequence[int], query: NDArray[np.float32]
-) -> dict[int, float]:
-    """The best cosine of the sentences of each passage (id) that has some."""
-    held = {n: v for n, v in library.sentence_vectors(passages).items() if len(v)}
-    if not held:
-        return {}
-    starts = np.cumsum([0, *map(len, held.values())][:-1])
-    cosines = np.array(_products(np.concatenate(list(held.values())), query))
-    return dict(zip(held, np.maximum.reduceat(cosines, starts).tolist(), strict=True))
-
-
-def _products(vectors: NDArray[np.float16], query: NDArray[np.float32]) -> list[float]:
-    """The cosines of vectors (n, D) with a query (D,), all of length 1."""
-    found: list[float] = (vectors.astype(np.float32) @ query).tolist()
-    return found
 
 
 def fuse(

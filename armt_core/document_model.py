@@ -198,8 +198,9 @@ class DocumentModel:
     ) -> list[ReadPassage]:
         """Every text read beside the question, both with `memory`, in one padded batch.
 
-        memory: of one document, or of one for each text. A question is cut at QUESTION_TOKENS,
-        a text where the model has no more positions. Raises ModelError if the model has no head for spans.
+        memory: of one document, or of one for each text. A question is cut at QUESTION_TOKENS, a
+        text where the model has no more positions. Raises ModelError if the model has no head for
+        spans.
         """
         head = self.model.span
         if head is None:
