@@ -211,7 +211,8 @@ class Answerer:
         self, question: str, scopes: Sequence[Scope], found: Sequence[tuple[Passage, Scored]]
     ) -> list[Evidence]:
         words = QuestionWords.of(question, self.library)
-        return gather(question, words, scopes, found, self.model, self._reads)
+        kept = self._searcher.sentence_vectors([passage.id for passage, _ in found])
+        return gather(question, words, scopes, found, self.model, self._reads, kept)
 
     def _best(self, evidence: Sequence[Evidence]) -> list[tuple[Evidence, float]]:
         """The best sentence of each passage and its score, the highest first.

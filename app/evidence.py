@@ -7,6 +7,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from app.kinds import kind_match
 from app.searching import Scope, Scored
 from app.sentences import quotable
@@ -14,6 +17,7 @@ from app.support import QuestionWords
 from armt_core.document_model import DocumentModel
 from armt_core.memory import MemoryState
 from armt_core.spans import ReadPassage
+from ingest.sentences import sentence_spans
 from storage.records import Passage
 
 #: The reader's margin counts no further than this: beyond it only the scale of training shows.
@@ -41,18 +45,24 @@ def gather(
     found: Sequence[tuple[Passage, Scored]],
     model: DocumentModel,
     reads: bool,
+    kept: Mapping[int, NDArray[np.float16]],
 ) -> list[Evidence]:
-    """Every sentence of the found passages. reads: the model's reader looks for answers too."""
-    memories = {scope.document.id: scope.memory for scope in scopes}
-    asked = model.question_vectors(question, list(memories.values()))
-    queries = dict(zip(memories, asked, strict=True))
-    read = _read(question, memories, [p for p, _ in found], model) if reads else {}
+    """Every sentence of the found passages. reads: the model's reader looks for answers too.
+    kept: the vectors (n, D) of the n sentences of passages, by id, as reading has left them; of
+    others, and where sentences were told apart otherwise then, each is read by itself."""
+    asked = {scope.document.id: scope for scope in scopes}
+    read = _read(question, asked, [p for p, _ in found], model) if reads else {}
     evidence = []
     for passage, scored in found:
-        name, covered = passage.document_id, words.coverage(passage.text)
+        scope, covered = asked[passage.document_id], words.coverage(passage.text)
         sentences = quotable(passage.text)
         texts = [passage.text[slice(*sentence.span)] for sentence in sentences]
-        cosines = model.vectors(texts, memories[name]) @ queries[name]
+        held = kept.get(passage.id)
+        if held is not None and len(held) == len(sentence_spans(passage.text)):
+            vectors = held[[s.number for s in sentences]].astype(np.float32)
+        else:
+            vectors = model.vectors(texts, scope.memory)
+        cosines = vectors @ scope.query
         for sentence, text, cosine in zip(sentences, texts, cosines, strict=True):
             answer, margin = sentence.span, 0.0
             if passage.id in read:
@@ -73,14 +83,13 @@ def gather(
 
 def _read(
     question: str,
-    memories: Mapping[str, MemoryState],
+    asked: Mapping[str, Scope],
     passages: Sequence[Passage],
     model: DocumentModel,
 ) -> dict[int, ReadPassage]:
     """The passages read beside the question, each with its document's memory, by id."""
-    read: dict[int, ReadPassage] = {}
-    for name, memory in memories.items():
-        own = [passage for passage in passages if passage.document_id == name]
-        found = model.read_beside(question, [passage.text for passage in own], memory)
-        read |= {p.id: r for p, r in zip(own, found, strict=True)}
-    return read
+    if not passages:
+        return {}
+    memories = MemoryState.stack([asked[p.document_id].memory for p in passages])
+    found = model.read_beside(question, [passage.text for passage in passages], memories)
+    return {p.id: r for p, r in zip(passages, found, strict=True)}

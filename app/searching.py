@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.copies import distinct, places
+from app.cosines import best_sentences, products
 from app.memories import Memories
 from app.nearest import Nearest
 from app.results import Memory, Place
@@ -38,10 +39,12 @@ SENTENCE_SHARE = 0.7
 
 @dataclass(frozen=True)
 class Scope:
-    """A document to search: the memory to ask with, and the last page that counts (None: all)."""
+    """A document to search: the memory to ask with, the vector (D,) of the question read with it,
+    and the last page that counts (None: all)."""
 
     document: Document
     memory: MemoryState
+    query: NDArray[np.float32]
     upto_page: int | None
 
 
@@ -104,7 +107,7 @@ class Searcher:
                 raise UsageError("No document is named; leave documents out to ask all of them.")
             if len(chosen) > DOCUMENTS:
                 raise UsageError(f"At most {DOCUMENTS} documents at a time, not {len(chosen)}.")
-            return [self._scope(d, as_of_page, memory) for d in chosen]
+            return self._scopes(question, [(d, as_of_page) for d in chosen], memory)
         ready = self.library.askable()
         if not ready:
             raise EmptyLibrary(
@@ -120,12 +123,10 @@ class Searcher:
                 )
             # A shorter document is asked as a whole.
             as_of_page = min(as_of_page, max(d.pages for d in ready) - 1)
-        scopes = []
-        for promising in self._promising(question, ready, as_of_page, memory):
-            document = self.library.document(promising.id)
-            upto = None if as_of_page is None else min(as_of_page, document.pages - 1)
-            scopes.append(self._scope(document, upto, memory))
-        return scopes
+        promising = self._promising(question, ready, as_of_page, memory)
+        found = self.library.documents_by_id([d.id for d in promising])
+        upto = [None if as_of_page is None else min(as_of_page, d.pages - 1) for d in found]
+        return self._scopes(question, list(zip(found, upto, strict=True)), memory)
 
     def search(
         self,
@@ -160,23 +161,37 @@ class Searcher:
             for number in [same[0].id]
         ]
 
+    def sentence_vectors(self, passages: Sequence[int]) -> dict[int, NDArray[np.float16]]:
+        """The vectors (n, D) of the n sentences of passages (ids), by id; those without are left
+        out, and all where sentences have no part in the search."""
+        return self.library.sentence_vectors(passages) if self._sentences else {}
+
     def scores(
         self, question: str, scopes: Sequence[Scope], plain: bool = False
     ) -> tuple[dict[int, float], dict[int, float]]:
         """BM25 of the passages that have its words, and the cosine of every passage, by id."""
         if plain:
             empty = self._model.model.empty_memory()
-            scopes = [replace(scope, memory=empty) for scope in scopes]
+            (query,) = self._model.question_vectors(question, [empty])
+            scopes = [replace(scope, memory=empty, query=query) for scope in scopes]
             for scope in scopes:
                 self._fill_plain(scope.document.id)
         words = self._words(question, scopes)
-        return words, self._cosines(question, scopes, words)
+        return words, self._cosines(scopes, words)
 
-    def _scope(self, document: Document, as_of_page: int | None, memory: Memory) -> Scope:
-        state = self.memories.of(document, memory, as_of_page)
+    def _scopes(
+        self, question: str, chosen: Sequence[tuple[Document, int | None]], memory: Memory
+    ) -> list[Scope]:
+        """Documents, each with the last page that counts, as they are asked."""
+        states = [self.memories.of(document, memory, upto) for document, upto in chosen]
         if memory == "empty":
-            self._fill_plain(document.id)
-        return Scope(document, state, as_of_page)
+            for document, _ in chosen:
+                self._fill_plain(document.id)
+        queries = self._model.question_vectors(question, states)
+        return [
+            Scope(document, state, query, upto)
+            for (document, upto), state, query in zip(chosen, states, queries, strict=True)
+        ]
 
     def _fill_plain(self, document_id: str) -> None:
         """Computes the vectors of a document's passages alone where they are missing, and keeps
@@ -238,34 +253,25 @@ class Searcher:
             found.update(self.library.search_words(question, POOL, ids, page))
         return found
 
-    def _cosines(
-        self, question: str, scopes: Sequence[Scope], words: Iterable[int]
-    ) -> dict[int, float]:
+    def _cosines(self, scopes: Sequence[Scope], words: Iterable[int]) -> dict[int, float]:
         """The cosine of every passage, and in that of the nearest and of those that have the
         question's words the share of their best sentence."""
         found: dict[int, float] = {}
-        queries = self._model.question_vectors(question, [scope.memory for scope in scopes])
-        for scope, query in zip(scopes, queries, strict=True):
+        for scope in scopes:
             if scope.document.unknown_ratio > MOST_UNKNOWN:
                 continue  # its vectors are those of unknown tokens; words still find it
             kind = self._kind(int(scope.memory.segments_read[0]) == 0)
             ids, vectors = self.library.vectors(scope.document.id, kind, scope.upto_page)
             if not len(ids):
                 continue
-            cosines = dict(zip(ids.tolist(), _products(vectors, query), strict=True))
+            cosines = dict(zip(ids.tolist(), products(vectors, scope.query), strict=True))
             if self._sentences:
                 near = sorted(cosines, key=lambda number: -cosines[number])[:POOL]
                 close = list({*near, *(number for number in words if number in cosines)})
-                for number, sentences in self.library.sentence_vectors(close).items():
-                    best = max(_products(sentences, query), default=cosines[number])
+                for number, best in best_sentences(self.library, close, scope.query).items():
                     cosines[number] += SENTENCE_SHARE * (best - cosines[number])
             found |= cosines
         return found
-
-
-def _products(vectors: NDArray[np.float16], query: NDArray[np.float32]) -> list[float]:
-    """The cosines of vectors (n, D) with a query (D,), all of length 1."""
-    return [float(c) for c in vectors.astype(np.float32) @ query]
 
 
 def fuse(

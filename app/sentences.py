@@ -15,9 +15,10 @@ _END = re.compile(r"[.!?:;…。！？।][\"'”’»)\]]*\Z")
 
 @dataclass(frozen=True)
 class Sentence:
-    """span: [start, end) in the passage's cleaned text; judged: the sentence, after its
-    heading if it has one."""
+    """number: which of the text's `sentence_spans`; span: [start, end) in the passage's cleaned
+    text; judged: the sentence, after its heading if it has one."""
 
+    number: int
     span: tuple[int, int]
     judged: str
 
@@ -35,7 +36,7 @@ def quotable(text: str) -> list[Sentence]:
         if _is_heading(pieces, index):
             heading = f"{piece}\n"
         else:
-            found.append(Sentence(span, heading + piece))
+            found.append(Sentence(index, span, heading + piece))
             heading = ""
     long = [s for s in found if len(text[slice(*s.span)].split()) >= _LEAST_WORDS]
     return long or found

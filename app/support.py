@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import mul
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from armt_core.errors import ModelError
 from storage.library import Library
 from storage.search import words_of
 
-_stem = snowballstemmer.stemmer("english").stemWord
+_stemmer = snowballstemmer.stemmer("english")
 
 #: Cosines with the question, shares of its words (QuestionWords.coverage), whether the
 #: sentence holds the kind of thing asked for (app.kinds), its length in words (ln), and how
@@ -107,6 +108,12 @@ def _calibration(values: Mapping[str, Any]) -> Calibration:
         float(values["bias"]),
         float(values["threshold"]),
     )
+
+
+@lru_cache(maxsize=1 << 16)
+def _stem(word: str) -> str:
+    """Kept, for a stem takes longer than all else that is done with a word of a passage."""
+    return str(_stemmer.stemWord(word))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from armt_core.config import ArmtConfig
 from armt_core.errors import ModelError
+from armt_core.generation import say_after_prefix
 from armt_core.memory import MemoryState
 from armt_core.model import ArmtModel
 from armt_core.pooling import mean_pool, pool_parts
@@ -197,8 +198,9 @@ class DocumentModel:
     ) -> list[ReadPassage]:
         """Every text read beside the question, both with `memory`, in one padded batch.
 
-        memory: of one document. A question is cut at QUESTION_TOKENS, a text where the model
-        has no more positions. Raises ModelError if the model has no head for spans.
+        memory: of one document, or of one for each text. A question is cut at QUESTION_TOKENS, a
+        text where the model has no more positions. Raises ModelError if the model has no head for
+        spans.
         """
         head = self.model.span
         if head is None:
@@ -253,21 +255,13 @@ class DocumentModel:
         stop included; 0 where nothing is said. Only for weights trained to do this.
         """
         ids = self.token_ids(question).expand(memory.batch, -1)  # (B, T)
-        T, causal, stop = ids.shape[1], self.model.adapter.causal, self.config.backbone.eos_token_id
-        new = self.model.generate(ids, memory=memory, max_new_tokens=most)
-        if causal:
-            new, given, prefix = new[:, T:], ids, None
+        if self.model.adapter.causal:
+            new, chances = self._continued(ids, memory, most)
         else:
-            start = ids.new_full((len(ids), 1), self.config.backbone.bos_token_id)
-            given, prefix = torch.cat([ids, start], dim=1), torch.tensor([T], device=ids.device)
+            new, chances = say_after_prefix(self.model, ids, memory=memory, max_new_tokens=most)
         if not new.shape[1]:
             return [("", 0.0)] * len(ids)
-        tokens = torch.cat([given, new], dim=1)
-        hidden, _ = self.model.run(tokens, memory=memory, prefix=prefix, role="answer")
-        before = hidden[:, given.shape[1] - 1 : -1]  # the position that predicts each new token
-        chances = self.model.adapter.logits(before).float().log_softmax(-1)
-        chances = chances.gather(-1, new[..., None])[..., 0]  # (B, N)
-        stops = new == stop
+        stops = new == self.config.backbone.eos_token_id
         counts = (stops.cumsum(-1) - stops.long() == 0).float()  # up to the first stop
         confidences = ((chances * counts).sum(-1) / counts.sum(-1)).exp().tolist()
         said = self.tokenizer.batch_decode(new, skip_special_tokens=True)
@@ -275,3 +269,13 @@ class DocumentModel:
             (text, confidence if text.strip() else 0.0)
             for text, confidence in zip(said, confidences, strict=True)
         ]
+
+    def _continued(self, ids: Tensor, memory: MemoryState, most: int) -> tuple[Tensor, Tensor]:
+        """What a causal family says after `ids` (B, T): N tokens, and ln of the probability of
+        each, both (B, N)."""
+        T = ids.shape[1]
+        tokens = self.model.generate(ids, memory=memory, max_new_tokens=most)  # (B, T + N)
+        hidden, _ = self.model.run(tokens, memory=memory, role="answer")
+        before = hidden[:, T - 1 : -1]  # the position that predicts each new token
+        chances = self.model.adapter.logits(before).float().log_softmax(-1)
+        return tokens[:, T:], chances.gather(-1, tokens[:, T:, None])[..., 0]

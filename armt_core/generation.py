@@ -5,7 +5,7 @@ Causal families use GenerationMixin instead.
 Axes: B documents, T tokens of the question, N tokens of the answer so far, V vocabulary.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -17,8 +17,13 @@ if TYPE_CHECKING:
     from armt_core.model import ArmtModel
 
 
+def generate_after_prefix(model: "ArmtModel", input_ids: Tensor, **options: Any) -> Tensor:
+    """The tokens of `say_after_prefix`, which takes the same."""
+    return say_after_prefix(model, input_ids, **options)[0]
+
+
 @torch.no_grad()
-def generate_after_prefix(
+def say_after_prefix(
     model: "ArmtModel",
     input_ids: Tensor,
     attention_mask: Tensor | None = None,
@@ -26,8 +31,9 @@ def generate_after_prefix(
     start_token_id: int | None = None,
     eos_token_id: int | None = None,
     max_new_tokens: int = 32,
-) -> Tensor:
-    """The most likely next token again and again: (B, at most max_new_tokens) ids.
+) -> tuple[Tensor, Tensor]:
+    """The most likely next token again and again: ids, and ln of the probability of each, both
+    (B, at most max_new_tokens).
 
     input_ids: (B, T), the question with its special tokens, padded on the right;
     all of it is seen by every position. The answer starts at `start_token_id`
@@ -51,11 +57,14 @@ def generate_after_prefix(
     tokens = torch.cat([input_ids, one * start], dim=1)  # (B, T + 1 + N)
     mask = torch.cat([mask, one], dim=1)
     done = torch.zeros(B, dtype=torch.bool, device=input_ids.device)
+    chances = [torch.empty(B, 0, device=input_ids.device)]
     while tokens.shape[1] - T - 1 < max_new_tokens and not bool(done.all()):
         hidden, _ = model.run(tokens, mask, memory, prefix=prefix, role="answer")
-        best = model.adapter.logits(hidden[:, -1:])[:, 0].argmax(-1)  # (B,)
+        logits = model.adapter.logits(hidden[:, -1:])[:, 0].float()  # (B, V)
+        best = logits.argmax(-1)  # (B,)
         best = torch.where(done, torch.full_like(best, stop), best)
         done = done | (best == stop)
+        chances.append(logits.log_softmax(-1).gather(-1, best[:, None]))
         tokens = torch.cat([tokens, best[:, None]], dim=1)
         mask = torch.cat([mask, one], dim=1)
-    return tokens[:, T + 1 :]
+    return tokens[:, T + 1 :], torch.cat(chances, dim=1)

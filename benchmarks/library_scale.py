@@ -31,6 +31,7 @@ from app.as_json import document_json
 from armt_core.document_model import DocumentModel
 from armt_core.snapshot import snapshot_bytes
 from benchmarks.results import print_table, write_result
+from ingest.sentences import sentence_spans
 from ingest.settings import open_reader
 from storage.library import Library
 from storage.tables import AliasRow, DocumentRow, PageRow, PassageRow, SnapshotRow, VersionRow
@@ -200,7 +201,7 @@ def _add(
     rows[AliasRow].append({"path": f"/{title}.txt", "document_id": name, "sha256": sha256})
     for page, (text, vector) in enumerate(zip(texts, vectors, strict=True)):
         # Sentences near their passage's vector: its own, turned a little.
-        sentences = np.stack([vector, *(np.roll(vector, n) for n in range(1, SENTENCES))])
+        sentences = np.stack([np.roll(vector, n) for n in range(len(sentence_spans(text)))])
         rows[PageRow].append(
             {"version_id": number, "number": page, "label": None, "text": text, "needs_ocr": False}
         )

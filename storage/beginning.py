@@ -114,6 +114,7 @@ def empty_version(session: Session, version: VersionRow) -> None:
     version.pages_need_ocr = version.pages_by_ocr = 0
     version.ocr = None
     version.tokens = version.passage_bytes = version.segments_read = 0
+    version.snapshot_bytes, version.snapshot_sha256 = 0, None
     version.unknown_ratio = 0.0
 
 

@@ -1,9 +1,12 @@
 """Which documents there are, and how one is named."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import namedtuple
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from operator import attrgetter, itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, select, true
+from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.orm import Session
 
 from armt_core.errors import AmbiguousName, UnknownDocument
@@ -11,7 +14,11 @@ from storage.claims import is_stale
 from storage.records import MEMORY_ALONE, Askable, Document, Version
 from storage.rows import existing_version, version_record
 from storage.store import Store, folded, moment, storable
-from storage.tables import AliasRow, DocumentRow, SnapshotRow, VersionRow
+from storage.tables import AliasRow, DocumentRow, VersionRow
+
+_COLUMNS = *VersionRow.__table__.c, DocumentRow.created_at, DocumentRow.updated_at
+#: A version with its document's times. Of many, its fields are faster to read than a row's.
+_Known: Any = namedtuple("_Known", [column.key for column in _COLUMNS])  # type: ignore[misc]
 
 
 class Documents(Store):
@@ -19,9 +26,9 @@ class Documents(Store):
 
     def documents(self) -> list[Document]:
         """Every document in whatever state, by title."""
-        sizes = self.originals.sizes()
+        kept = self.originals.kept()
         with self._reading() as session:
-            return _records(session, true(), sizes.get)
+            return _records(session, true(), kept.__contains__)
 
     def document(self, name_or_id: str) -> Document:
         """A document by its id, else by its exact title, whatever the case.
@@ -31,14 +38,14 @@ class Documents(Store):
         name_or_id = storable(name_or_id)
         with self._reading() as session:
             if session.get(DocumentRow, name_or_id) is not None:
-                return _records(session, DocumentRow.id == name_or_id, self.originals.size)[0]
+                return _records(session, DocumentRow.id == name_or_id, self._is_kept)[0]
             called = select(VersionRow.document_id).where(
                 VersionRow.title_folded == folded(name_or_id)
             )
             # A title counts only if it is the one that the document shows.
             found = [
                 document
-                for document in _records(session, DocumentRow.id.in_(called), self.originals.size)
+                for document in _records(session, DocumentRow.id.in_(called), self._is_kept)
                 if folded(document.title) == folded(name_or_id)
             ]
         if not found:
@@ -54,6 +61,21 @@ class Documents(Store):
                 f"{len(found)} documents are called {name_or_id!r}; name one by its id: {listed}"
             )
         return found[0]
+
+    def documents_by_id(self, ids: Sequence[str]) -> list[Document]:
+        """Documents in the given order. Raises UnknownDocument."""
+        with self._reading() as session:
+            chosen = _records(session, DocumentRow.id.in_(ids), self._is_kept)
+        found = {document.id: document for document in chosen}
+        for name in ids:
+            if name not in found:
+                raise UnknownDocument(
+                    f"No document has the id {name!r}; see: python -m app documents"
+                )
+        return [found[name] for name in ids]
+
+    def _is_kept(self, sha256: str) -> bool:
+        return self.originals.path(sha256) is not None
 
     def version(self, version_id: int) -> Version:
         """A version by its id. Raises LibraryError if it is gone."""
@@ -79,7 +101,7 @@ class Documents(Store):
             rows = session.execute(
                 wanted.order_by(VersionRow.title_folded, VersionRow.document_id)
             ).tuples()
-            return [Askable(*row) for row in rows]
+            return list(map(Askable._make, rows))
 
     def titles(self) -> dict[str, str]:
         """The titles of all documents, by id."""
@@ -92,70 +114,50 @@ class Documents(Store):
 
 
 def _records(
-    session: Session, wanted: ColumnElement[bool], size_of: Callable[[str], int | None]
+    session: Session, wanted: ColumnElement[bool], is_kept: Callable[[str], bool]
 ) -> list[Document]:
     """The documents that are wanted, by title; as many queries for all as for one.
 
-    size_of: bytes of an original by its SHA-256, None if it is not kept.
+    wanted: of DocumentRow. is_kept: whether the original with a SHA-256 is there.
     """
-    chosen = select(DocumentRow.id).where(wanted)
-
-    def rows(columns: Sequence[Any], of: Any, *order: Any) -> dict[Any, list[Row[Any]]]:
-        """By the first column."""
-        found: dict[Any, list[Row[Any]]] = {}
-        for row in session.execute(select(*columns).where(of.in_(chosen)).order_by(*order)):
-            found.setdefault(row[0], []).append(row)
-        return found
-
-    version = VersionRow.__table__.c
-    versions = rows([version.document_id, *version], version.document_id, version.begun.desc())
-    aliases = rows([AliasRow.document_id, AliasRow.path], AliasRow.document_id, AliasRow.path)
-    # With max(), SQLite takes the other columns from that row: the hash is the last memory's.
-    memories = session.execute(
-        select(
-            SnapshotRow.version_id,
-            func.sum(func.length(SnapshotRow.data)),
-            SnapshotRow.sha256,
-            func.max(SnapshotRow.segments_read),
-        )
-        .where(
-            SnapshotRow.version_id.in_(
-                select(VersionRow.id).where(VersionRow.document_id.in_(chosen))
-            )
-        )
-        .group_by(SnapshotRow.version_id)
+    versions = (
+        select(*_COLUMNS)
+        .join(DocumentRow, DocumentRow.id == VersionRow.document_id)
+        .where(wanted)
+        .order_by(VersionRow.document_id, VersionRow.begun.desc())
     )
-    snapshots = {row[0]: (int(row[1]), row[2]) for row in memories}
+    aliases = (
+        select(AliasRow.document_id, AliasRow.path)
+        .join(DocumentRow, DocumentRow.id == AliasRow.document_id)
+        .where(wanted)
+        .order_by(AliasRow.path)
+    )
+    paths: dict[str, list[str]] = {}
+    for name, path in session.execute(aliases).tuples():
+        paths.setdefault(name, []).append(path)
     found = []
-    for row in session.execute(select(DocumentRow.__table__).where(wanted)):
-        own = versions[row.id]
-        serving = next((version for version in own if version.is_current), own[0])
-        paths = tuple(alias.path for alias in aliases.get(row.id, ()))
-        document = _document(row, serving, own, paths, snapshots, size_of)
-        found.append((serving.title_folded, row.id, document))
-    return [document for *_, document in sorted(found, key=lambda item: item[:2])]
+    for name, rows in groupby(
+        map(_Known._make, session.execute(versions)), attrgetter("document_id")
+    ):
+        own: list[Any] = list(rows)
+        serving = own[0] if len(own) == 1 else next((v for v in own if v.is_current), own[0])
+        document = _document(serving, own, tuple(paths.get(name, ())), is_kept)
+        found.append((serving.title_folded, name, document))
+    return [document for *_, document in sorted(found, key=itemgetter(0, 1))]
 
 
 def _document(
-    row: Row[Any],
-    serving: Row[Any],
-    versions: Sequence[Row[Any]],
+    serving: Any,
+    versions: Sequence[Any],
     aliases: tuple[str, ...],
-    snapshots: Mapping[int, tuple[int, str]],
-    size_of: Callable[[str], int | None],
+    is_kept: Callable[[str], bool],
 ) -> Document:
-    """versions: all, the last begun first. snapshots: bytes of all that a version has, and the
-    hash of its last, by the version's id."""
+    """serving, versions: of _Known; all of them, the last begun first."""
     update = versions[0] if versions[0].begun > serving.begun else None
-    kept = 0
-    for version in versions:
-        kept += version.page_bytes + version.passage_bytes
-        if version.id in snapshots:
-            kept += snapshots[version.id][0]
-    for sha256 in {version.sha256 for version in versions}:
-        kept += size_of(sha256) or 0
+    kept = sum(v.page_bytes + v.passage_bytes + v.snapshot_bytes for v in versions)
+    kept += sum({v.sha256: v.size_bytes for v in versions if is_kept(v.sha256)}.values())
     return Document(
-        id=row.id,
+        id=serving.document_id,
         version_id=serving.id,
         title=serving.title,
         format=serving.format,
@@ -171,11 +173,11 @@ def _document(
         segments_total=serving.segments_total,
         unknown_ratio=serving.unknown_ratio,
         aliases=aliases,
-        snapshot_sha256=snapshots[serving.id][1] if serving.id in snapshots else None,
+        snapshot_sha256=serving.snapshot_sha256,
         bytes_kept=kept,
-        original_kept=size_of(serving.sha256) is not None,
-        created_at=moment(row.created_at),
-        updated_at=moment(row.updated_at),
+        original_kept=is_kept(serving.sha256),
+        created_at=moment(serving.created_at),
+        updated_at=moment(serving.updated_at),
         update_state=update.state if update else None,
         update_reason=update.reason if update else None,
         update_reason_code=update.reason_code if update else None,
@@ -186,7 +188,7 @@ def _document(
     )
 
 
-def _is_interrupted(version: Row[Any]) -> bool:
+def _is_interrupted(version: Any) -> bool:
     return version.state in ("pending", "reading") and is_stale(version)
 
 

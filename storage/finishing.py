@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from armt_core.errors import LibraryError, OtherModel
 from storage.claims import Claim, drop_claim, owned
 from storage.readings import count_passages
-from storage.rows import existing_version
+from storage.rows import count_snapshots, existing_version
 from storage.store import Store, now
 from storage.tables import AliasRow, DocumentRow, PageRow, PassageRow, SnapshotRow, VersionRow
 
@@ -160,6 +160,7 @@ def _copy_snapshots(session: Session, older: VersionRow, version: VersionRow, se
                 )
             )
         session.expunge(row)
+    count_snapshots(session, version)
     return highest
 
 

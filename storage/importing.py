@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from armt_core.errors import LibraryError
 from storage.records import MEMORY_ALONE, NewSnapshot
+from storage.rows import count_snapshots
 from storage.store import Store, folded, now, storable
 from storage.tables import DocumentRow, SnapshotRow, VersionRow
 
@@ -33,6 +34,7 @@ class Importing(Store):
                 version, row = known
                 if hashlib.sha256(row.data).hexdigest() != sha256:
                     row.data = snapshot.data
+                    count_snapshots(session, version)
                 return version.document_id, False
             document = DocumentRow(id=uuid.uuid4().hex, created_at=now(), updated_at=now())
             session.add(document)
@@ -67,6 +69,7 @@ class Importing(Store):
                     data=snapshot.data,
                 )
             )
+            count_snapshots(session, version)
             return document.id, True
 
 

@@ -58,19 +58,12 @@ class Originals:
         place = self._place(sha256)
         return place if place.is_file() else None
 
-    def size(self, sha256: str) -> int | None:
-        """Bytes of the file, None when it is not kept."""
-        place = self.path(sha256)
-        return place.stat().st_size if place else None
-
-    def sizes(self) -> dict[str, int]:
-        """Bytes of every file kept, by its SHA-256."""
-        found = {}
+    def kept(self) -> set[str]:
+        """The SHA-256 of every file kept."""
+        found: set[str] = set()
         for folder in self.folder.glob("??"):
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
-                        found[entry.name] = entry.stat().st_size
+            with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+                found.update(os.listdir(folder))
         return found
 
     def delete(self, sha256: str) -> None:

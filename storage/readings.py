@@ -12,7 +12,7 @@ from storage.beginning import empty_version
 from storage.checks import bytes_of, check_order, check_width, passage_row, row_bytes
 from storage.claims import Claim, drop_claim, owned
 from storage.records import NewPassage, NewSnapshot, Page, Version
-from storage.rows import page_records, version_record
+from storage.rows import count_snapshots, page_records, version_record
 from storage.store import Store, folded, storable
 from storage.tables import PageRow, PassageRow, SnapshotRow, VersionRow
 
@@ -121,6 +121,7 @@ class Readings(Store):
                         SnapshotRow.segments_read.not_in({*keep, snapshot.segments_read}),
                     )
                 )
+            count_snapshots(session, version)
             version.segments_read = snapshot.segments_read
             version.tokens += sum(passage.tokens for passage in passages)
             version.passage_bytes += sum(map(row_bytes, rows))
@@ -150,6 +151,7 @@ class Readings(Store):
                 )
             )
             count_passages(session, version)
+            count_snapshots(session, version)
 
     def fail(self, version_id: int, claim: Claim, reason: str, code: str) -> None:
         """Give up, for people to see why: state "failed". The claim ends."""

@@ -8,7 +8,7 @@ what segment i read.
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import PureWindowsPath
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -205,8 +205,7 @@ class Document:
         return self.format == MEMORY_ALONE and self.state == "ready"
 
 
-@dataclass(frozen=True)
-class Askable:
+class Askable(NamedTuple):
     """A ready document in short; see Document."""
 
     id: str

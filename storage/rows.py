@@ -4,12 +4,12 @@ import json
 from collections.abc import Sequence
 from typing import Any, cast
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, func, select
 from sqlalchemy.orm import Session
 
 from armt_core.errors import LibraryError, UnknownDocument
 from storage.records import Page, Passage, Runs, State, Version
-from storage.tables import PageRow, PassageRow, VersionRow
+from storage.tables import PageRow, PassageRow, SnapshotRow, VersionRow
 
 
 def version_record(row: VersionRow) -> Version:
@@ -116,3 +116,17 @@ def existing_version(session: Session, version_id: int) -> VersionRow:
             "newer one. Look the document up again."
         )
     return row
+
+
+def count_snapshots(session: Session, version: VersionRow) -> None:
+    """Set what a version says of its memories from the memories themselves."""
+    session.flush()
+    # With max(), SQLite takes the hash from that row.
+    total, sha256, _ = session.execute(
+        select(
+            func.coalesce(func.sum(func.length(SnapshotRow.data)), 0),
+            SnapshotRow.sha256,
+            func.max(SnapshotRow.segments_read),
+        ).where(SnapshotRow.version_id == version.id)
+    ).one()
+    version.snapshot_bytes, version.snapshot_sha256 = total, sha256

@@ -29,7 +29,8 @@ class DocumentRow(Base):
 
 class VersionRow(Base):
     """One reading of one content. `begun` orders the readings of a document: the last begun
-    supersedes the others once it is ready. At most one version a document is current."""
+    supersedes the others once it is ready. At most one version a document is current.
+    `snapshot_bytes` are those of all its memories, `snapshot_sha256` is the last one's."""
 
     __tablename__ = "version"
     __table_args__ = (
@@ -62,6 +63,8 @@ class VersionRow(Base):
     page_bytes: Mapped[int] = mapped_column(default=0)
     tokens: Mapped[int] = mapped_column(default=0)
     passage_bytes: Mapped[int] = mapped_column(default=0)
+    snapshot_bytes: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    snapshot_sha256: Mapped[str | None]
     segments_read: Mapped[int] = mapped_column(default=0)
     segments_total: Mapped[int | None]
     unknown_ratio: Mapped[float] = mapped_column(default=0.0)

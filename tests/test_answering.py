@@ -298,6 +298,35 @@ def test_with_a_reader_the_answer_is_its_best_span_inside_the_quote(remembered, 
         assert answer.confidence == pytest.approx(1 / (1 + math.exp(-best_margin)), rel=1e-3)
 
 
+def test_sentences_are_judged_by_the_vectors_that_reading_left_if_it_told_them_apart_so(
+    island, reader, monkeypatch
+):
+    answerer = Answerer(island, reader, CALIBRATION)
+    question = QUESTIONS[0]
+    query, empty = reader.vector(question), reader.model.empty_memory()
+
+    def cosines() -> tuple[list[float], list[float], list[float]]:
+        """As judged; by what reading left; of each sentence by itself."""
+        judged, left, alone = [], [], []
+        for item in answerer.evidence(question):
+            text, held = item.passage.text, real([item.passage.id])[item.passage.id]
+            number = [s.span for s in quotable(text)].index(item.span)
+            judged.append(item.features[1])
+            left.append(float(held[number].astype("float32") @ query))
+            alone.append(float(reader.vectors([text[slice(*item.span)]], empty)[0] @ query))
+        return judged, left, alone
+
+    real = island.sentence_vectors
+    judged, left, alone = cosines()
+    assert len(judged) >= 4 and judged == pytest.approx(left, abs=1e-5)
+    assert judged != pytest.approx(alone, abs=1e-2)
+    monkeypatch.setattr(
+        island, "sentence_vectors", lambda ids: {n: v[:1] for n, v in real(ids).items()}
+    )
+    judged, _, alone = cosines()
+    assert judged == pytest.approx(alone, abs=5e-3)  # in a batch, 16 bits are rounded otherwise
+
+
 def test_each_part_can_be_left_out_and_changes_what_it_is_for(remembered, remembering):
     def ask(*without, calibrations=READS, **settings) -> Answer:
         answerer = Answerer(remembered, remembering, calibrations, without)

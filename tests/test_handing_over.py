@@ -94,6 +94,7 @@ def test_an_imported_memory_answers_alone(giver, handed, taker, reader):
     story = giver.document("story")
     assert (document.segments_read, document.tokens) == (story.segments_read, story.tokens)
     assert document.snapshot_sha256 == story.snapshot_sha256
+    assert document.bytes_kept == len(taker.latest_snapshot(document.version_id).data)
     answerer = asked(taker, reader)
     answer = answerer.ask(QUESTION)
     assert (answer.source, answer.answer, answer.citations) == ("memory", "hallway", ())

@@ -575,3 +575,53 @@ def test_the_best_of_the_whole_library_are_the_best_of_all_its_documents_named(l
             named = library.search_words("hill or river", limit, every, upto_page)
             assert found == named
             assert len(found) == min(limit, 1 if upto_page == 0 else 90)
+
+
+def test_passages_without_a_rare_word_are_left_out_only_where_they_cannot_be_among_the_best(
+    library, monkeypatch
+):
+    monkeypatch.setattr(search, "_COMMON", 0.3)
+    for number in range(3):
+        told = [
+            " ".join(
+                ["river"] * (n % 5)
+                + ["hill"] * 3 * (n % 3 == 1)
+                + ["gorse"] * (n % 20 == 7)
+                + ["lake"] * (n % 12 in (0, 3, 9))
+            )
+            for n in range(40)
+        ]
+        read(library, f"/{number}", [f"The {words} of {number}." for words in told])
+    every = [document.id for document in library.askable()]
+    tried = []
+    counting = search._counting
+
+    def spy(session, expressions, limit, upto_page):
+        tried.append(len(expressions))
+        return counting(session, expressions, limit, upto_page)
+
+    monkeypatch.setattr(search, "_counting", spy)
+    for query, limit, expected in (
+        ("river, hill or gorse", 1, [2]),
+        ("river, hill or gorse", 6, [2]),
+        ("river, hill or gorse", 7, [2, 1]),  # six passages have gorse
+        ("hill or lake", 3, [2, 1]),  # where there is a lake there is no hill
+    ):
+        tried.clear()
+        found = library.search_words(query, limit)
+        assert tried == expected, (query, limit)
+        named = library.search_words(query, limit, every)
+        assert [number for number, _ in found] == [number for number, _ in named]
+        assert [score for _, score in found] == pytest.approx([score for _, score in named])
+    for query in ("river", "gorse", "river or hill"):  # rare or common words alone
+        tried.clear()
+        assert library.search_words(query, 3) == library.search_words(query, 3, every)
+        assert tried == [1]
+
+
+def test_of_an_early_page_only_its_passages_are_scored(library, monkeypatch):
+    for number in range(3):
+        read(library, f"/{number}", [f"River {page} of {number}." for page in range(20)])
+    monkeypatch.setattr(search, "_counting", None)  # it would score all
+    found = library.search_words("river", 9, upto_page=0)
+    assert sorted(texts(library, found)) == [f"River 0 of {number}." for number in range(3)]

@@ -131,6 +131,18 @@ def open_library(folder):
 def library(tmp_path):
     with open_library(tmp_path / "library") as opened:
         yield opened
+        check_counts(opened)
+
+
+def check_counts(library):
+    """What versions say of their memories is what is there."""
+    counted = text("SELECT id, snapshot_bytes, snapshot_sha256 FROM version")
+    with library._reading() as session:
+        versions = session.execute(counted).all()
+    for version_id, size, sha256 in versions:
+        held = library.snapshots(version_id)
+        assert size == sum(snapshot.size for snapshot in held)
+        assert sha256 == (held[-1].sha256 if held else None)
 
 
 # Identity
@@ -671,6 +683,7 @@ def test_a_version_that_is_not_read_to_the_end_does_not_replace_the_old_one(libr
     with pytest.raises(LibraryError, match="final memory is missing"):
         library.finish(new.id, claim)
     assert library.document(old.document_id).version_id == old.id
+    library.rewind(new.id, claim, 3)
 
 
 def test_a_document_without_text_can_be_finished_without_a_memory(library):

@@ -7,6 +7,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 
 from armt_core import ArmtConfig, ArmtModel, MemoryState, read_sequential
 from armt_core.errors import MemoryMismatch, ModelError
+from armt_core.generation import say_after_prefix
 from armt_core.padding import pad_segments
 from armt_core.snapshot import load_snapshot, snapshot_bytes
 from tests.fakes import FAMILIES, backbone_config, random_ids, tiny_model
@@ -199,6 +200,17 @@ def test_a_bert_generates_greedily_from_the_prefix_and_stops():
         tokens = torch.cat([tokens, expected[None, None]], dim=1)
     stop = int(answer[0, -1])
     assert model.generate(question, memory=memory, eos_token_id=stop).shape[1] <= 7
+
+
+def test_the_chances_of_generated_tokens_are_those_of_one_run_over_question_and_answer():
+    model, question = tiny_model("bert", seed=3), random_ids(2, 6)
+    memory = read_sequential(model, random_ids(2, 2, 9, seed=5)).memory
+    new, chances = say_after_prefix(model, question, memory=memory, max_new_tokens=5)
+    assert chances.shape == new.shape and new.shape[1] == 5
+    tokens = torch.cat([question, torch.full((2, 1), 1), new], dim=1)
+    hidden, _ = model.run(tokens, memory=memory, prefix=torch.tensor([6]), role="answer")
+    expected = model.adapter.logits(hidden)[:, 6:-1].log_softmax(-1).gather(-1, new[..., None])
+    torch.testing.assert_close(chances, expected[..., 0], rtol=1e-4, atol=1e-5)
 
 
 def test_the_question_does_not_see_the_answer_and_the_answer_not_its_future():

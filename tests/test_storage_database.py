@@ -17,6 +17,7 @@ from sqlalchemy import text
 from armt_core.errors import LibraryError, LibraryTooNew
 from storage import Library, database, migrating
 from storage.tables import Base
+from tests.test_library_reading import begin, read
 
 #: The newest migration, and the one that a newer Recollect would have.
 NEWEST = max(path.name[:4] for path in (migrating.MIGRATIONS / "versions").glob("0*.py"))
@@ -154,6 +155,23 @@ def test_an_older_database_is_copied_before_it_is_migrated(tmp_path, request):
     assert "note" not in [row[1] for row in copy.execute("PRAGMA table_info(document)")]
     copy.close()
     assert sorted(os.listdir(folder)) == ["library.db", f"library.db.before-{NEXT}"]
+
+
+def test_memories_are_counted_in_a_library_that_did_not_count_them(tmp_path):
+    folder = tmp_path / "library"
+    with Library(folder) as library:
+        for path in ("/a", "/b"):
+            read(library, path, [f"One of {path}.", f"Two of {path}."])
+        begin(library, "/c", ["Not read yet."])
+        listed = library.documents()
+        assert [document.snapshot_sha256 is None for document in listed] == [False, False, True]
+    with sqlite3.connect(folder / "library.db") as older:
+        for column in ("snapshot_bytes", "snapshot_sha256"):
+            older.execute(f"ALTER TABLE version DROP COLUMN {column}")
+        older.execute("UPDATE alembic_version SET version_num = '0005'")
+    older.close()
+    with Library(folder) as library:
+        assert library.documents() == listed
 
 
 def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path, request):
