@@ -230,7 +230,8 @@ class AskView:
         """The view once the library has changed. The conversation is left alone unless it has
         changed itself: what quoted a deleted document is gone, another tab may have gone on."""
         kept = self._kept(talk)
-        talk = talk if kept else None
+        stay = gr.skip()
+        gone = talk is not None and not kept
         view = (
             gr.Dropdown(
                 choices=shelf.ready,
@@ -238,12 +239,16 @@ class AskView:
                 multiselect=True,
             ),
             gr.HTML(EMPTY, visible=not shelf.documents),
-            self.conversations(talk),
+            self.conversations(None) if gone else gr.Dropdown(choices=self._earlier()),
         )
         if kept == turns:
-            return *view, talk, turns, *(gr.skip() for _ in range(5))
+            return *view, *(stay,) * 7
         told = answers.conversation_html(kept, self.service.titles()) or BEGIN
-        return *view, talk, kept, told, *self._draw(kept, at), ""
+        # What was asked when this was called may be answered and shown by now, so what has only
+        # gone on stays as it is.
+        if kept[: len(turns)] == turns:
+            return *view, stay, kept, told, *(stay,) * 4
+        return *view, None if gone else stay, kept, told, *self._draw(kept, at), ""
 
     def _kept(self, talk: str | None) -> list[Turn]:
         """The turns as the library holds them; none of a conversation that is deleted."""
@@ -254,9 +259,11 @@ class AskView:
 
     def conversations(self, chosen: str | None) -> gr.Dropdown:
         """The choice of conversations, brought up to date."""
+        return gr.Dropdown(choices=self._earlier(), value=chosen)
+
+    def _earlier(self) -> list[tuple[str, str]]:
         kept = self.service.conversations()
-        choices = [(f"{c.title} ({c.updated_at:%Y-%m-%d %H:%M})", c.id) for c in kept]
-        return gr.Dropdown(choices=choices, value=chosen)
+        return [(f"{c.title} ({c.updated_at:%Y-%m-%d %H:%M})", c.id) for c in kept]
 
 
 def page_html(service: Service, citation: Citation) -> str:
