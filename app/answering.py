@@ -15,7 +15,7 @@ from app.results import Answer, Citation, FoundPassage, Memory, MemoryAnswer, Pa
 from app.searching import Method, Scope, Scored, Searcher
 from app.support import Calibrations, QuestionWords, load_calibration
 from armt_core.document_model import DocumentModel
-from armt_core.errors import DamagedSnapshot, UsageError
+from armt_core.errors import DamagedSnapshot, UnknownDocument, UsageError
 from armt_core.memory import MemoryState
 from ingest.runs import to_page_span
 from ingest.settings import DEFAULT_MODEL, open_reader
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 #: Passages read again for an answer, unless asked otherwise.
 PASSAGES = 5
+#: How often a question about all documents begins, where they are deleted meanwhile.
+_BEGINNINGS = 3
 
 
 class Answerer:
@@ -145,7 +147,26 @@ class Answerer:
         k: int = PASSAGES,
     ) -> Iterator[list[FoundPassage] | Answer]:
         """What `ask` gives, and before it each part as soon as it is known: the passages that
-        are read, and the answer from them, if there is one, before memory was asked."""
+        are read, and the answer from them, if there is one, before memory was asked.
+
+        Where all documents are asked and one is deleted meanwhile, everything begins again.
+        """
+        for left in reversed(range(_BEGINNINGS)):
+            try:
+                yield from self._steps(question, documents, as_of_page, memory, k)
+                return
+            except UnknownDocument:
+                if documents is not None or not left:
+                    raise
+
+    def _steps(
+        self,
+        question: str,
+        documents: Sequence[str] | None,
+        as_of_page: int | None,
+        memory: Memory,
+        k: int,
+    ) -> Iterator[list[FoundPassage] | Answer]:
         timings: dict[str, float] = {}
         # Others may ask between two steps: whoever takes them may be slow.
         with self._lock, _timed(timings, "open"):

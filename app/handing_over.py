@@ -76,7 +76,9 @@ def import_memory(library: Library, model: DocumentModel, source: Path) -> tuple
             raise DamagedSnapshot("It has read nothing (segments_read is 0).")
         check_handover(data)
     except (DamagedSnapshot, MemoryMismatch, OtherModel) as error:
-        raise type(error)(f"{source} is not imported, and nothing has changed: {error}") from error
+        raise type(error)(
+            f"{source.name} is not imported, and nothing has changed: {error}"
+        ) from error
     snapshot = NewSnapshot(
         manifest.segments_read,
         model.fingerprint,

@@ -16,6 +16,17 @@ Source = Literal["passage", "memory", "none"]
 Part = Literal["reader", "sentence-vectors", "memory-vectors", "memory-answer", "threshold"]
 
 
+#: Characters of a page's label as printed ("xiv", "A-12"); what is longer is a name of its own.
+_LABEL = 8
+
+
+def page_name(page: int, label: str | None) -> str:
+    """What people call a page: "page 12" as printed, else by its number from 1; a chapter by its
+    name."""
+    name = label if label is not None else str(page + 1)
+    return name if " " in name.strip() or len(name) > _LABEL else f"page {name}"
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a passage stands once more, word for word: in another of the documents asked."""

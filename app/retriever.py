@@ -1,6 +1,7 @@
 """The library as a LangChain retriever: passages of documents, each with its page."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from langchain_core.callbacks import (
@@ -70,7 +71,7 @@ class MemoryRetriever(BaseRetriever):
             id=str(passage.passage_id),
             page_content=page.text[passage.start : passage.end],
             metadata={
-                "source": stored.aliases[0] if stored.aliases else stored.title,
+                "source": _source(stored),
                 "title": passage.title,
                 "page": passage.page,
                 "page_label": passage.page_label,
@@ -82,3 +83,9 @@ class MemoryRetriever(BaseRetriever):
                 "also": [asdict(place) for place in passage.also],
             },
         )
+
+
+def _source(stored: StoredDocument) -> str:
+    """The path of the file, if it is still there (what was dropped on the page is not), else the
+    title."""
+    return next((path for path in stored.aliases if Path(path).exists()), stored.title)

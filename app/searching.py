@@ -111,7 +111,8 @@ class Searcher:
         ready = self.library.askable()
         if not ready:
             raise EmptyLibrary(
-                "The library has no document to ask. Add some with: python -m ingest PATH"
+                "The library has no document to ask. Drop some on the page, or add them with: "
+                "python -m ingest PATH"
             )
         if as_of_page is not None:
             # Of an imported memory only the end is known.

@@ -10,7 +10,7 @@ import pytest
 from fpdf import FPDF
 
 from app.answering import Answerer
-from app.results import Answer
+from app.results import Answer, page_name
 from app.sentences import quotable
 from app.support import Calibration, Calibrations, MemoryCalibration, QuestionWords
 from armt_core.document_model import DocumentModel
@@ -544,3 +544,39 @@ def test_a_folder_without_calibration_is_refused_with_what_to_do(tmp_path):
     (tmp_path / "answering.json").write_text(json.dumps({"ranking": {}}), encoding="utf-8")
     with pytest.raises(ModelError, match=r"benchmarks\.calibrate"):
         load_calibration(tmp_path)
+
+
+def test_what_is_deleted_while_all_are_asked_leaves_the_others_to_answer(
+    tmp_path, reader, monkeypatch
+):
+    with Library(tmp_path / "library") as library:
+        files = [text_file(tmp_path, f"{n}.txt", page) for n, page in enumerate(PAGES)]
+        ids = add(library, reader, *files)
+        answerer = Answerer(library, reader, CALIBRATION)
+        known = library.documents_by_id
+
+        def too_late(chosen):  # it goes after it was chosen
+            if any(document.id == ids[0] for document in library.documents()):
+                library.delete(ids[0])
+            return known(chosen)
+
+        monkeypatch.setattr(library, "documents_by_id", too_late)
+        answer = answerer.ask(QUESTIONS[2])
+        assert answer.found and answer.citations[0].document_id == ids[2]
+        steps = answerer.steps(QUESTIONS[1])
+        found = next(steps)
+        assert ids[2] in {passage.document_id for passage in found}
+        library.delete(ids[2])
+        *_, answer = steps
+        assert isinstance(answer, Answer) and answer.citations[0].document_id == ids[1]
+        with pytest.raises(UnknownDocument):
+            answerer.ask(QUESTIONS[2], documents=[ids[2]])
+
+
+def test_a_page_is_called_by_its_number_and_a_chapter_by_its_name():
+    assert [page_name(3, None), page_name(3, "xiv"), page_name(3, "A-12")] == [
+        "page 4", "page xiv", "page A-12",
+    ]  # fmt: skip
+    assert [page_name(0, "Chapter 2"), page_name(0, "Introduction")] == [
+        "Chapter 2", "Introduction",
+    ]  # fmt: skip

@@ -320,7 +320,7 @@ def test_verify_finds_a_damaged_memory_and_reread_mends_it(run, tmp_path, reader
     code, out, _ = run("show", "a", "--json", library=tmp_path / "library")
     assert json.loads(out)["snapshot_sha256"] == sha256
     code, out, _ = run("reread", library=tmp_path / "library")
-    assert (code, out) == (0, "")  # nothing needs it any more
+    assert (code, out) == (0, "Nothing has to be read again.\n")
 
 
 def test_a_model_folder_that_is_none_is_named(capsys, filled, tmp_path):

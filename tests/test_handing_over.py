@@ -361,7 +361,7 @@ def test_a_hostile_file_is_refused_with_its_reason_and_nothing_changes(
     with pytest.raises(kind, match=reason) as refused:
         import_memory(taker, reader, bad)
     told = str(refused.value)
-    assert told.startswith(f"{bad} is not imported, and nothing has changed: ")
+    assert told.startswith(f"{bad.name} is not imported, and nothing has changed: ")
     assert not re.search(r"__init__|NoneType|object is not|argument after|attribute", told)
     assert before == (taker.documents(), taker.snapshots(taker.document("story").version_id))
     assert taker.verify() == []
@@ -469,7 +469,7 @@ def test_export_and_import_as_commands(run, giver, taker, tmp_path):
     assert "from memory alone, no passage says so" in out
     code, out, err = run("reread", "story", library=taker.database)
     assert code == 1 and "no text to read again" in err
-    assert run("reread", library=taker.database)[:2] == (0, "")
+    assert run("reread", library=taker.database)[:2] == (0, "Nothing has to be read again.\n")
     code, out, _ = run("delete", "story", "--yes", library=taker.database)
     assert code == 0 and taker.documents() == []
 

@@ -21,6 +21,7 @@ from app.answering import Answerer
 from app.results import Citation
 from app.service import SCALE, Service
 from app.support import load_calibration
+from app.ui.ask import page_html
 from app.ui.library import LibraryView, _ocr_choice
 from armt_core.errors import UsageError
 from ingest import ocr as ocr_module
@@ -119,6 +120,7 @@ def test_a_page_read_by_ocr_is_drawn_without_a_box(tmp_path, reader, english):
         citation = Citation(document.id, "scan", 0, None, 0, 11, WORDS[:11], 1, 0.5)
         with Service(Answerer(library, reader, load_calibration(DEFAULT_MODEL))) as service:
             assert service.drawn(citation) == draw_in_child(path, 0, scale=SCALE)
+            assert "read by OCR, so the quote is not marked" in page_html(service, citation)
 
 
 def test_a_page_that_cannot_be_read_still_needs_ocr_and_the_others_go_in(

@@ -257,7 +257,7 @@ def test_a_text_page_is_shown_around_its_marked_quote():
         Page(4, None, text), citation(start=5000, end=5009, quote="THE QUOTE")
     )
     before, after = "a" * render.BEFORE, "b" * render.AFTER
-    assert f"<pre>…{before}<mark>THE QUOTE</mark>{after}…</pre>" in html
+    assert f'<pre dir="auto">…{before}<mark>THE QUOTE</mark>{after}…</pre>' in html
     assert 'data-page="4"' in html and "Yearbook, page 5" in html
     whole = render.page_text_html(Page(0, None, "THE QUOTE"), citation(start=0, end=9, quote="x"))
     assert "…" not in whole

@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from langchain_tests.integration_tests import RetrieversIntegrationTests
 from pydantic import ValidationError
 
 from app.answering import Answerer
-from app.retriever import MemoryRetriever
+from app.retriever import MemoryRetriever, _source
 from armt_core.errors import EmptyLibrary, UnknownDocument, UsageError
 from ingest.pipeline import ingest_paths
 from storage.library import Library
@@ -58,6 +59,19 @@ class TestStandard(RetrieversIntegrationTests):
     @property
     def retriever_query_example(self):
         return "When does the ferry leave?"
+
+
+def test_the_source_is_a_file_that_is_still_there_else_the_title(answerer, tmp_path):
+    retriever, library = MemoryRetriever(answerer=answerer, k=1), answerer.library
+    kept = library.document("island").aliases
+    gone, there = tmp_path / "a.txt", tmp_path / "b.txt"
+    there.write_text("x")
+    for path, expected in ((gone, kept[0]), (there, str(there))):
+        stored = replace(library.document("island"), aliases=(str(path), *kept))
+        assert _source(stored) == expected
+    assert _source(replace(stored, aliases=(str(gone),))) == "island"
+    [found] = retriever.invoke("How many bees does the glass hive hold?")
+    assert found.metadata["source"] == kept[0]
 
 
 def test_a_document_is_the_stored_text_of_its_page_and_says_where_it_stands(answerer):

@@ -115,6 +115,8 @@ def run_reread(options: argparse.Namespace) -> int:
             chosen = [library.document(name) for name in options.documents]
         else:
             chosen = [d for d in library.documents() if _needs_rereading(d, library, model)]
+        if not chosen and not options.json:
+            say("Nothing has to be read again.")
         for document in chosen:
             try:
                 version = reread_document(document, library, model)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
 from app.as_json import error_json
-from app.results import Answer, Citation, FoundPassage, Place
+from app.results import Answer, Citation, FoundPassage, Place, page_name
 from armt_core.errors import AmbiguousName, UsageError
 from ingest.terminal import say
 
@@ -43,8 +43,7 @@ def report_error(error: Exception, as_json: bool) -> int:
 
 def place(item: Citation | FoundPassage | Place) -> str:
     """Where something stands, for people: title and page as printed, else its number from 1."""
-    label = item.page_label if item.page_label is not None else str(item.page + 1)
-    return f"{item.title}, page {label}"
+    return f"{item.title}, {page_name(item.page, item.page_label)}"
 
 
 def print_answer(answer: Answer, answerer: "Answerer") -> None:

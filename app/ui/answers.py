@@ -91,7 +91,7 @@ def _quote_html(turn: int, number: int, citation: Citation) -> str:
     quote = " ".join(citation.quote.split())
     return (
         f'<button type="button" class="citation" data-turn="{turn}" data-citation="{number}">'
-        f'<span class="quote">{escape(quote)}</span><span class="source">{number + 1} · '
+        f'<span class="quote" dir="auto">{escape(quote)}</span><span class="source">{number + 1} · '
         f"{escape(citation_name(citation))} · {citation.score:.0%}{_copies(citation)}"
         "</span></button>"
     )

@@ -8,11 +8,11 @@ import gradio as gr
 import pandas as pd
 
 from app.outline import Change, differences, outline
-from app.results import Citation
+from app.results import Citation, page_name
 from app.service import Service
 from app.ui.ask import page_html
 from app.ui.documents import Shelf
-from app.ui.render import beginning, count, error_html, on_citation, page_name
+from app.ui.render import beginning, count, error_html, on_citation
 from armt_core.errors import RecollectError
 from ingest.terminal import harmless
 from storage.records import Document, PassageNote
@@ -154,7 +154,7 @@ def outline_html(listed: Sequence[Citation]) -> str:
         return '<p class="empty">One passage alone: to an empty memory everything is new.</p>'
     rows = "".join(
         f'<button type="button" class="citation" data-citation="{n}"><span class="quote">'
-        f'{escape(beginning(c.quote))}</span><span class="source">page '
+        f'{escape(beginning(c.quote))}</span><span class="source">'
         f"{escape(page_name(c.page, c.page_label))} · {c.score:.1f} times as much as usual"
         "</span></button>"
         for n, c in enumerate(listed)
@@ -178,7 +178,7 @@ def changes_html(
     rows = "".join(
         f'<li class="{"gone" if change.kind == "only there" else "new"}">'
         f'{escape(beginning(change.text, 300))} <span class="source">'
-        f"{escape((there if change.kind == 'only there' else here).title)}, page "
+        f"{escape((there if change.kind == 'only there' else here).title)}, "
         f"{escape(page_name(change.page, change.page_label))}</span></li>"
         for change in changes[:CHANGES]
     )

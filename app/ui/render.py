@@ -3,17 +3,12 @@
 import base64
 from html import escape
 
-from app.results import Citation, FoundPassage, Place
+from app.results import Citation, FoundPassage, Place, page_name
 from ingest.terminal import harmless
 from storage.records import Page
 
 #: Characters of a text page shown before a quote, few enough for it to be in view, and after.
 BEFORE, AFTER = 400, 1500
-
-
-def page_name(page: int, label: str | None) -> str:
-    """A page as printed, else its number from 1."""
-    return label if label is not None else str(page + 1)
 
 
 def count(number: int, one: str, many: str | None = None) -> str:
@@ -31,7 +26,7 @@ def citation_name(citation: Citation | FoundPassage | Place) -> str:
     """Document and page; plain text."""
     title = harmless(citation.title)
     title = title if len(title) <= 60 else title[:57] + "..."
-    return f"{title}, page {page_name(citation.page, citation.page_label)}"
+    return f"{title}, {page_name(citation.page, citation.page_label)}"
 
 
 def on_citation(page: str) -> str:
@@ -52,14 +47,17 @@ def error_html(message: str) -> str:
     return f'<p class="error" role="alert">{escape(message)}</p>'
 
 
-def page_image_html(png: bytes, citation: Citation) -> str:
-    """A drawn page; the picture is in the page itself, so no file of it is left behind."""
+def page_image_html(png: bytes, citation: Citation, by_ocr: bool = False) -> str:
+    """A drawn page; the picture is in the page itself, so no file of it is left behind.
+
+    by_ocr: its text comes from the picture, and nothing tells where on it the quote stands.
+    """
     data = base64.b64encode(png).decode()
-    name = escape(f"{citation.title}, page {page_name(citation.page, citation.page_label)}")
+    name = escape(f"{citation.title}, {page_name(citation.page, citation.page_label)}")
     return (
         f'<figure class="page" data-page="{citation.page}">'
-        f'<img alt="{name}" src="data:image/png;base64,{data}"><figcaption>{name}</figcaption>'
-        "</figure>"
+        f'<img alt="{name}" src="data:image/png;base64,{data}"><figcaption>{name}'
+        f"{'; read by OCR, so the quote is not marked' if by_ocr else ''}</figcaption></figure>"
     )
 
 
@@ -68,9 +66,9 @@ def page_text_html(page: Page, citation: Citation) -> str:
     start = max(0, citation.start - BEFORE)
     end = min(len(page.text), citation.end + AFTER)
     before, after = page.text[start : citation.start], page.text[citation.end : end]
-    name = escape(f"{citation.title}, page {page_name(citation.page, citation.page_label)}")
+    name = escape(f"{citation.title}, {page_name(citation.page, citation.page_label)}")
     return (
-        f'<figure class="page" data-page="{citation.page}"><pre>'
+        f'<figure class="page" data-page="{citation.page}"><pre dir="auto">'
         f"{'…' if start else ''}{escape(before)}<mark>{escape(citation.quote)}</mark>"
         f"{escape(after)}{'…' if end < len(page.text) else ''}</pre>"
         f"<figcaption>{name}</figcaption></figure>"
