@@ -147,10 +147,8 @@ class Answerer:
         k: int = PASSAGES,
     ) -> Iterator[list[FoundPassage] | Answer]:
         """What `ask` gives, and before it each part as soon as it is known: the passages that
-        are read, and the answer from them, if there is one, before memory was asked.
-
-        Where all documents are asked and one is deleted meanwhile, everything begins again.
-        """
+        are read, and the answer from them, if there is one, before memory was asked. Where all
+        documents are asked and one is deleted meanwhile, everything begins again."""
         for left in reversed(range(_BEGINNINGS)):
             try:
                 yield from self._steps(question, documents, as_of_page, memory, k)

@@ -138,11 +138,13 @@ class AskView:
         titles = self.service.titles()
         stay = gr.skip()
 
-        def told(said: str, box: Any = stay) -> tuple[Any, ...]:
+        def told(said: str, compared: Any = stay, box: Any = stay) -> tuple[Any, ...]:
             html = answers.conversation_html(turns, titles, text, said)
-            return html, stay, stay, stay, stay, stay, "", box, stay
+            return html, stay, stay, stay, stay, stay, compared, box, stay
 
-        yield told(answers.reading_html(), box="")  # which is free for the next question
+        # The comparison goes now and not at the end: the next may be asked for before memory has
+        # spoken. The box is free for the next question.
+        yield told(answers.reading_html(), compared="", box="")
         try:
             for step in self.service.steps(text, chosen, page_index(page_number), mode):
                 if isinstance(step, Answer):
@@ -154,12 +156,12 @@ class AskView:
         except RecollectError as error:
             turns = self._kept(talk)
             refused = answers.conversation_html(turns, titles, text, render.error_html(str(error)))
-            yield refused, *self._draw([], (0, 0)), talk, turns, "", text, stay
+            yield refused, *self._draw([], (0, 0)), talk, turns, stay, text, stay
             return
         turns = self._kept(talk)  # a document may have been deleted meanwhile
         shown = answers.conversation_html(turns, titles)
         drawn = self._draw(turns, (len(turns) - 1, 0))
-        yield shown, *drawn, talk, turns, "", stay, self.conversations(talk)
+        yield shown, *drawn, talk, turns, stay, stay, self.conversations(talk)
 
     def _choose(self, turns: list[Turn], event: gr.EventData) -> tuple[Any, ...]:
         return self._draw(turns, (int(event.turn), int(event.citation)))
