@@ -156,11 +156,12 @@ class Searcher:
             scores = cosines
         else:
             scores = fuse(words, cosines)
-        return [
-            (same[0], Scored(number, scores[number], cosines.get(number, 0.0), places(same)))
-            for same in distinct(self.library, scores, k)
-            for number in [same[0].id]
-        ]
+        found = []
+        for same in distinct(self.library, scores, k):
+            best = same[0]
+            cosine = cosines.get(best.id, 0.0)
+            found.append((best, Scored(best.id, scores[best.id], cosine, places(same))))
+        return found
 
     def sentence_vectors(self, passages: Sequence[int]) -> dict[int, NDArray[np.float16]]:
         """The vectors (n, D) of the n sentences of passages (ids), by id; those without are left
