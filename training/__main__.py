@@ -53,6 +53,14 @@ def main(arguments: list[str] | None = None) -> int:
     fetch.add_argument("--again", action="store_true", help="replace files that are there")
     fetch.add_argument("--most", type=int, metavar="N", help="rows to take of each split")
 
+    label = commands.add_parser(
+        "label", help="mark answers in a set that names only the sentences that answer"
+    )
+    label.add_argument("model", type=Path, help="model folder, or the --output of a training")
+    label.add_argument("set", help='of retrieval/ in the data: "squad-sentence-pairs", "selqa"')
+    label.add_argument("--data", type=Path, required=True, help="folder with the training data")
+    label.add_argument("--output", type=Path, required=True, help="a .jsonl.gz file, as in qa/")
+
     train = commands.add_parser("train", help="train a model folder by a recipe")
     train.add_argument("recipe", type=Path, help="TOML file, as in training/recipes")
     train.add_argument("--data", type=Path, required=True, help="folder with the training data")
@@ -159,6 +167,13 @@ def main(arguments: list[str] | None = None) -> int:
                 again, most = options.again, options.most
                 print(fetch_set(entry, options.data, load, again=again, most=most), flush=True)
             return 0
+        elif options.command == "label":
+            from training.labelling import label as label_set
+            from training.run import open_start
+
+            reader = open_start(options.model)
+            asked, marked = label_set(*reader, options.data, options.set, options.output)
+            print(f"{marked} of {asked} questions got an answer")
         elif options.command == "train":
             from training.run import train_folder
 

@@ -87,7 +87,7 @@ def documents(data: Path, split: Split) -> list[str]:
 
 def questions(data: Path, name: str, split: Split) -> list[Question]:
     """The questions of the set `name` ("squad-articles"), in the order of the file."""
-    path = _there(data / "qa" / f"{name}.jsonl.gz")
+    path = data / "qa" / f"{name}.jsonl.gz"
     return [
         Question(
             row["title"],
@@ -95,7 +95,7 @@ def questions(data: Path, name: str, split: Split) -> list[Question]:
             row["question"],
             tuple(Span(a["text"], a["start"]) for a in row["answers"]),
         )
-        for row in _rows(path)
+        for row in rows_of(path)
         if split_of(row["title"] or row["context"]) == split
     ]
 
@@ -147,8 +147,9 @@ def _stories(text: str) -> Iterator[BabiQuestion]:
             facts.append(found[2].strip())
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    with gzip.open(path, "rt", encoding="utf-8") as file:
+def rows_of(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a .jsonl.gz file. Raises DataMissing if it is not there."""
+    with gzip.open(_there(path), "rt", encoding="utf-8") as file:
         for line in file:
             yield json.loads(line)
 

@@ -38,7 +38,7 @@ TEMPERATURE = 0.05
 @dataclass(frozen=True)
 class AskingSettings:
     """sets: names of files of questions. documents: B. questions: Q. passages: S at most.
-    elsewhere: share of questions put to a passage that does not answer them. longest: most
+    elsewhere: share of questions put to the likest passage that does not answer them. longest: most
     tokens of an answer that memory is taught to say. unanswerable: share of questions that have no
     answer, where an article has some. exchanged: share of the others in which a name, a number
     or a word is exchanged, so that they have none. spans, ranks, says: weights of the three
@@ -244,7 +244,7 @@ class Asking(Objective):
                 text = document[passage].tokens[span[0] : span[1] + 1]
                 others = [i for i, p in enumerate(document) if not _holds(p.tokens, text)]
                 if others:
-                    passage, span = draw.choice(others), None
+                    passage, span = _likest(q.tokens, document, others), None
             before = len(q.tokens) + 2
             passages.append(document[passage].tokens)
             wanted.append((before + span[0], before + span[1]) if span else (0, 0))
@@ -287,6 +287,13 @@ class Asking(Objective):
         )
         first = float((cosines.argmax(-1) == wanted).float().mean())
         return functional.cross_entropy(cosines, wanted), first
+
+
+def _likest(question: Sequence[int], document: Sequence[Passage], numbers: list[int]) -> int:
+    """Which of these passages has most of the question's tokens: the hardest to tell from one
+    that answers it."""
+    asked = set(question)
+    return max(numbers, key=lambda i: len(asked & set(document[i].tokens)))
 
 
 def _holds(tokens: Sequence[int], part: Sequence[int]) -> bool:
