@@ -25,7 +25,7 @@ SECTION = ["It is old.", "The bridge was built in 1902.", "It is 40 m long.", "B
 def data(tmp_path):
     folder = tmp_path / "qa" / "retrieval"
     folder.mkdir(parents=True)
-    pairs = [{"question": q, "passage": s} for q, s in SENTENCES.items()]
+    pairs: list[dict] = [{"question": q, "passage": s} for q, s in SENTENCES.items()]
     section = {"question": "When was the bridge built?", "candidates": SECTION, "answers": [1]}
     nothing = {"question": "Who paid for it?", "candidates": SECTION, "answers": []}
     for name, rows in {"pairs": pairs, "sections": [section, nothing]}.items():
