@@ -28,7 +28,8 @@ def data(tmp_path):
     pairs: list[dict] = [{"question": q, "passage": s} for q, s in SENTENCES.items()]
     section = {"question": "When was the bridge built?", "candidates": SECTION, "answers": [1]}
     nothing = {"question": "Who paid for it?", "candidates": SECTION, "answers": []}
-    for name, rows in {"pairs": pairs, "sections": [section, nothing]}.items():
+    sets: dict[str, list[dict]] = {"pairs": pairs, "sections": [section, nothing]}
+    for name, rows in sets.items():
         with gzip.open(folder / f"{name}.jsonl.gz", "wt") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
     return tmp_path
