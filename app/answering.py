@@ -219,11 +219,11 @@ class Answerer:
         """Whether passages are ranked by vectors without memory."""
         return "memory-vectors" in self._without
 
-    def evidence(self, question: str, *, k: int = PASSAGES) -> list[Evidence]:
+    def evidence(self, question: str, *, as_of_page: int | None = None) -> list[Evidence]:
         """Every sentence that `ask` chooses from, for calibration. Raises as `ask`."""
         with self._lock:
-            scopes = self._searcher.scopes(question)
-            found = self._searcher.search(question, scopes, k, plain=self._plain)
+            scopes = self._searcher.scopes(question, as_of_page=as_of_page)
+            found = self._searcher.search(question, scopes, PASSAGES, plain=self._plain)
             return self._evidence(question, scopes, found)
 
     def _evidence(

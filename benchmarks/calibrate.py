@@ -2,15 +2,15 @@
 
     python -m benchmarks.calibrate [--data FOLDER] [--questions N] [--model FOLDER]
 
-On examples/corpus/questions.json and, with --data, on questions about articles that were kept
-apart from training: without a reader and, if the model has one, with it. A sentence that could
-have been chosen is right if it stands on the question's page and holds the answer. The ranking
-is fitted so that right sentences win against all others of their question; the confidence is a
-logistic regression of "the best one is on the right page"; the threshold is a half, from which
-on an answer is more probably right than not. The tables are cross-validated over five parts: each
-question is judged by what was fitted on the other four. Writes answering.json from all of them,
-with the calibration of answers from memory for a model that gives them
-(benchmarks/memory_answers.py).
+On examples/corpus/questions.json (what changes in a document is asked as of the page that its
+question names) and, with --data, on questions about articles that were kept apart from training:
+without a reader and, if the model has one, with it. A sentence that could have been chosen is
+right if it stands on the question's page and holds the answer. The ranking is fitted so that
+right sentences win against all others of their question; the confidence is a logistic regression
+of "the best one is on the right page"; the threshold is a half, from which on an answer is more
+probably right than not. The tables are cross-validated over five parts: each question is judged
+by what was fitted on the other four. Writes answering.json from all of them, with the calibration
+of answers from memory for a model that gives them (benchmarks/memory_answers.py).
 
 Axes: n sentences of a question or best sentences, F features.
 """
@@ -131,7 +131,7 @@ def _corpus(library: Library, model: DocumentModel) -> list[Judge]:
     return [
         lambda a, item=item: _judged(  # type: ignore[misc]
             bool(item["answers"]),
-            a.evidence(item["question"]),
+            a.evidence(item["question"], as_of_page=item.get("as_of_page")),
             lambda e: (e.passage.title, e.passage.page) == (item["title"], item["page"]),
             lambda e: _shares(_sentence(e), item["quote"]),
         )

@@ -298,6 +298,15 @@ def test_with_a_reader_the_answer_is_its_best_span_inside_the_quote(remembered, 
         assert answer.confidence == pytest.approx(1 / (1 + math.exp(-best_margin)), rel=1e-3)
 
 
+def test_what_an_answer_is_chosen_from_stands_no_later_than_the_page_that_is_asked_of(
+    island, reader
+):
+    answerer = Answerer(island, reader, CALIBRATION)
+    last = max(item.passage.page for item in answerer.evidence(QUESTIONS[0]))
+    early = {item.passage.page for item in answerer.evidence(QUESTIONS[0], as_of_page=0)}
+    assert early == {0} and last > 0
+
+
 def test_sentences_are_judged_by_the_vectors_that_reading_left_if_it_told_them_apart_so(
     island, reader, monkeypatch
 ):
