@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app import searching
 from app.answering import Answerer
 from app.conversing import keep, turns
 from app.searching import SENTENCE_SHARE, Searcher, fuse
 from app.support import load_calibration
+from armt_core.document_model import DocumentModel
 from armt_core.errors import UsageError
 from ingest.pipeline import ingest_paths
 from ingest.sentences import sentence_spans
@@ -107,6 +109,20 @@ def test_k_the_named_document_and_the_page_limit_what_is_found(answerer):
     # A shorter document is searched as a whole.
     late = answerer.search("kittens", as_of_page=2, method="vectors")
     assert {(p.title, p.page) for p in late} >= {("second", 1), ("first", 2)}
+
+
+def test_a_question_to_more_documents_than_are_asked_is_read_once(pets, reader, monkeypatch):
+    monkeypatch.setattr(searching, "DOCUMENTS", 1)
+    question, real, read = "Who gives the kittens away?", DocumentModel.vector, []
+
+    def spy(self, text, *memory):
+        read.append(text)
+        return real(self, text, *memory)
+
+    monkeypatch.setattr(DocumentModel, "vector", spy)
+    (scope,) = Searcher(pets, reader).scopes(question)
+    assert scope.document.title == "second" and read == [question]
+    assert np.array_equal(scope.query, real(reader, question))
 
 
 def test_an_emptied_memory_uses_vectors_of_the_passages_alone_and_keeps_them(tmp_path, remembering):
