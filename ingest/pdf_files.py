@@ -14,7 +14,7 @@ import pypdfium2 as pdfium
 
 from armt_core.errors import LimitExceeded, ParseError, PasswordNeeded
 from ingest.limits import ParseLimits
-from ingest.parsed import ParsedDocument, storable, title_from_name
+from ingest.parsed import ParsedDocument, legible_page, storable, title_from_name
 from ingest.pdf_open import open_pdf
 from ingest.pdf_second import SecondOpinion
 from ingest.pdf_text import is_drawn_on, load_page, load_textpage, page_text
@@ -56,7 +56,7 @@ def parse_pdf(path: Path, passwords: Sequence[str], limits: ParseLimits) -> Pars
                     f"{path.name} has more than the {limits.characters} characters allowed"
                 )
             label = storable(pdf.get_page_label(number)) or None
-            pages.append(Page(number, label, text, needs_ocr=drawn and not text.strip()))
+            pages.append(legible_page(Page(number, label, text, needs_ocr=drawn)))
         if not loaded and second.page_count() == 0:
             raise ParseError(f"{path.name} is damaged: it counts pages and has none")
         if second.was_asked:
@@ -89,7 +89,7 @@ def _from_second(path: Path, second: SecondOpinion, limits: ParseLimits) -> Pars
     for number in range(count):
         text = storable(second.page_text(number))
         label = storable(labels[number]) or None if number < len(labels) else None
-        pages.append(Page(number, label, text, needs_ocr=not text.strip()))
+        pages.append(legible_page(Page(number, label, text, needs_ocr=True)))
     title = good_title(second.title()) or good_title(second.xmp_title())
     return ParsedDocument(title or title_from_name(path), "pdf", tuple(pages))
 
