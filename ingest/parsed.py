@@ -48,10 +48,12 @@ def storable(text: str) -> str:
 def legible_page(page: Page) -> Page:
     """A page of a PDF without text that says nothing: of a damaged one there may be nothing but
     U+FFFD, controls and marks that print nothing. needs_ocr: something is drawn there; where
-    there was such text, something is."""
+    there was such text, something is. no_picture: it cannot be drawn, which matters only to a page
+    without text."""
     if any(map(_says_something, page.text)):
-        return replace(page, needs_ocr=False)
-    return replace(page, text="", needs_ocr=page.needs_ocr or bool(page.text.strip()))
+        return replace(page, needs_ocr=False, no_picture=False)
+    drawn = page.needs_ocr or bool(page.text.strip())
+    return replace(page, text="", needs_ocr=drawn and not page.no_picture)
 
 
 def _says_something(character: str) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 from app import searching
 from app.answering import Answerer
-from app.conversing import keep, turns
+from app.conversing import Turn, begin, keep, turns
 from app.searching import SENTENCE_SHARE, Searcher, fuse
 from app.support import load_calibration
 from armt_core.document_model import DocumentModel
@@ -220,8 +220,8 @@ def test_copies_of_a_document_take_nothing_from_its_answer(tmp_path, reader):
         (alone,) = answerer.search(question, k=1)
         (of_two,) = answerer.search(question, k=1, documents=["lease 3", "lease 1"])
         (early,) = answerer.search("Rent is due", k=1, as_of_page=1, method="words")
-        conversation = keep(library, None, said[-1])
-        assert [turn.answer for turn in turns(library, conversation)] == [said[-1]]
+        kept = keep(library, begin(library, None, question), said[-1], as_of_page=3)
+        assert turns(library, kept.conversation_id) == [Turn(question, said[-1], as_of_page=3)]
     for answer in said:
         assert answer.source == "passage" and answer.citations[0].quote == lease[2]
         quotes = [citation.quote for citation in answer.citations]
