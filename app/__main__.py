@@ -8,9 +8,10 @@ from pathlib import Path
 from app.commands import asking, keeping, moving
 from app.commands.output import report_error, use_utf8
 from armt_core.errors import RecollectError
-from ingest.terminal import log_to_terminal
+from ingest.terminal import ends_quietly, log_to_terminal
 
 
+@ends_quietly
 def main(arguments: list[str] | None = None) -> int:
     """0: all well. 1: something failed and is named. 2: wrong usage or an ambiguous name."""
     common = argparse.ArgumentParser(add_help=False)
@@ -30,6 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
     log_to_terminal()
     try:
         return int(options.run(options))
+    except BrokenPipeError:
+        raise
     except (RecollectError, OSError) as error:
         return report_error(error, options.json)
     except KeyboardInterrupt:

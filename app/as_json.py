@@ -22,6 +22,7 @@ def document_json(document: Document) -> dict[str, Any]:
         "pages_without_text": document.pages_without_text,
         "pages_need_ocr": document.pages_need_ocr,
         "pages_by_ocr": document.pages_by_ocr,
+        "pages_no_picture": document.pages_no_picture,
         "ocr": document.ocr,
         "tokens": document.tokens,
         "unknown_ratio": document.unknown_ratio,

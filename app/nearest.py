@@ -24,8 +24,9 @@ log = logging.getLogger(__name__)
 #: Bytes of vectors that are kept, 1.4 million passages of 384 numbers; what a library has
 #: beyond them is read from disk for each question.
 KEPT_AT_MOST = 1 << 30
-#: Vectors that are made float32 at a time, which fit the processor's cache.
-_ROWS = 1024
+#: How far a cosine in 16 bits may be above or below the exact one: the query is rounded (2^-11 of
+#: it), and so is the result (2^-12 of 1).
+_ROUGH = 0.00075
 
 
 @dataclass(frozen=True)
@@ -52,15 +53,16 @@ class _Block:
 
     def nearest(self, query: Tensor, upto_page: int | None) -> NDArray[np.float32]:
         """The best cosine of each version (V,); -inf where no passage counts."""
-        cosines = torch.empty(len(self.vectors))
-        single = torch.empty(_ROWS, self.vectors.shape[1])
-        for first in range(0, len(self.vectors), _ROWS):
-            rows = self.vectors[first : first + _ROWS]
-            held = single[: len(rows)].copy_(rows)
-            torch.mv(held, query, out=cosines[first : first + _ROWS])
-        found = cosines.numpy()
+        # All of them in 16 bits, which takes half as long; then exactly those that may be the best
+        # of their version.
+        rough = torch.mv(self.vectors, query.half()).float().numpy()
         if upto_page is not None:
-            found[self.pages > upto_page] = -np.inf
+            rough[self.pages > upto_page] = -np.inf
+        most = np.maximum.reduceat(rough, self.starts)
+        least = np.repeat(most - 2 * _ROUGH, np.diff(self.starts, append=len(rough)))
+        close = np.flatnonzero((rough >= least) & (rough > -np.inf))
+        found = np.full(len(rough), -np.inf, dtype=np.float32)
+        found[close] = torch.mv(self.vectors[torch.from_numpy(close)].float(), query).numpy()
         best: NDArray[np.float32] = np.maximum.reduceat(found, self.starts)
         return best
 

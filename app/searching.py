@@ -124,10 +124,13 @@ class Searcher:
                 )
             # A shorter document is asked as a whole.
             as_of_page = min(as_of_page, max(d.pages for d in ready) - 1)
-        promising = self._promising(question, ready, as_of_page, memory)
-        found = self.library.documents_by_id([d.id for d in promising])
+        alone = None
+        if len(ready) > DOCUMENTS:
+            alone = self._model.vector(question)
+            ready = self._promising(question, alone, ready, as_of_page, memory)
+        found = self.library.documents_by_id([d.id for d in ready])
         upto = [None if as_of_page is None else min(as_of_page, d.pages - 1) for d in found]
-        return self._scopes(question, list(zip(found, upto, strict=True)), memory)
+        return self._scopes(question, list(zip(found, upto, strict=True)), memory, alone)
 
     def search(
         self,
@@ -182,14 +185,19 @@ class Searcher:
         return words, self._cosines(scopes, words)
 
     def _scopes(
-        self, question: str, chosen: Sequence[tuple[Document, int | None]], memory: Memory
+        self,
+        question: str,
+        chosen: Sequence[tuple[Document, int | None]],
+        memory: Memory,
+        alone: NDArray[np.float32] | None = None,
     ) -> list[Scope]:
-        """Documents, each with the last page that counts, as they are asked."""
+        """Documents, each with the last page that counts, as they are asked. alone: see
+        `DocumentModel.question_vectors`."""
         states = [self.memories.of(document, memory, upto) for document, upto in chosen]
         if memory == "empty":
             for document, _ in chosen:
                 self._fill_plain(document.id)
-        queries = self._model.question_vectors(question, states)
+        queries = self._model.question_vectors(question, states, alone)
         return [
             Scope(document, state, query, upto)
             for (document, upto), state, query in zip(chosen, states, queries, strict=True)
@@ -215,15 +223,18 @@ class Searcher:
         return "plain" if emptied and self._model.vectors_read_memory else "memory"
 
     def _promising(
-        self, question: str, ready: list[Askable], upto_page: int | None, memory: Memory
+        self,
+        question: str,
+        vector: NDArray[np.float32],
+        ready: list[Askable],
+        upto_page: int | None,
+        memory: Memory,
     ) -> list[Askable]:
-        """The at most 8 documents with the best passages, by words and by vectors.
+        """The 8 documents with the best passages, by words and by the question's vector (D,).
 
         With an emptied memory by the vectors of the passages alone; else by those that
         reading has left, for no document's memory is open yet.
         """
-        if len(ready) <= DOCUMENTS:
-            return ready
         best: dict[str, float] = {}
         found = self.library.search_words(question, POOL, upto_page=upto_page)
         if found:
@@ -237,7 +248,7 @@ class Searcher:
             for document in readable:
                 self._fill_plain(document.id)
         cosines = self._nearest.best(
-            self._model.vector(question),
+            vector,
             [d.version_id for d in readable],
             self._kind(memory == "empty"),
             upto_page,

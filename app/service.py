@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from app.answering import Answerer
-from app.conversing import Turn, keep, turns
+from app.conversing import Asked, Turn, begin, keep, turns, withdraw
 from app.handing_over import exported, import_memory, title_to_hand_over
 from app.requests import check_length
 from app.results import Answer, Citation, FoundPassage, Memory
@@ -150,9 +150,18 @@ class Service:
             self.ask(question, documents, as_of_page, "empty"),
         )
 
-    def remember(self, conversation_id: str | None, answer: Answer) -> str:
-        """Keeps an answer in a conversation (None: a new one); the conversation's id."""
-        return keep(self.library, conversation_id, answer)
+    def begin(self, conversation_id: str | None, question: str) -> Asked:
+        """Keeps a question that is about to be answered. See `app.conversing.begin`."""
+        check_length(question)
+        return begin(self.library, conversation_id, question)
+
+    def remember(self, asked: Asked, answer: Answer, as_of_page: int | None = None) -> Asked:
+        """Keeps its answer. See `app.conversing.keep`."""
+        return keep(self.library, asked, answer, as_of_page)
+
+    def withdraw(self, asked: Asked) -> None:
+        """Takes a question back that cannot be answered."""
+        withdraw(self.library, asked)
 
     def conversations(self) -> list[Conversation]:
         """Those that were kept, the one last used first."""

@@ -152,11 +152,14 @@ class DocumentModel:
         hidden, _ = self.model.run(ids, mask, memory)
         return mean_pool(hidden, mask)[0].cpu().numpy()
 
-    def question_vectors(self, question: str, memories: Sequence[MemoryState]) -> list[np.ndarray]:
-        """`vector` with each memory; computed once where it does not depend on them."""
+    def question_vectors(
+        self, question: str, memories: Sequence[MemoryState], alone: np.ndarray | None = None
+    ) -> list[np.ndarray]:
+        """`vector` with each memory; computed once where it does not depend on them, or not at all
+        where the vector of the question `alone` is known."""
         if self.vectors_read_memory:
             return [self.vector(question, memory) for memory in memories]
-        return [self.vector(question)] * len(memories)
+        return [self.vector(question) if alone is None else alone] * len(memories)
 
     @torch.inference_mode()
     def vectors(self, texts: Sequence[str], memory: MemoryState) -> np.ndarray:

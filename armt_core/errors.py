@@ -71,6 +71,12 @@ class AmbiguousName(LibraryError):
     code = "ambiguous_name"
 
 
+class UnknownConversation(LibraryError):
+    """No conversation has this id; it may have been deleted meanwhile."""
+
+    code = "unknown_conversation"
+
+
 class LostClaim(LibraryError):
     """Another process has taken over the reading of this document."""
 
@@ -99,6 +105,12 @@ class PasswordNeeded(ParseError):
     """An encrypted file, and no given password opens it."""
 
     code = "password"
+
+
+class NoPicture(ParseError):
+    """A page that cannot be drawn."""
+
+    code = "no_picture"
 
 
 class LimitExceeded(ParseError):

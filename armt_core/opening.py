@@ -55,7 +55,8 @@ def open_model(
         if device == "cpu" and "memory" in model.deltas:
             # Of sixteen rows: a product takes a fifth of the time that it does in bfloat16.
             model.deltas["memory"].float()
-    pack_linears(model.adapter.layers)
+    # The head of the vocabulary has work only where answers come from memory, and is large.
+    pack_linears(model.backbone if model.config.answers_from_memory else model.adapter.layers)
     return DocumentModel(model, OneAtATime(tokenizer), fingerprint(folder, settings or {}))
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from armt_core.errors import RecollectError, UsageError
-from ingest.terminal import harmless, log_to_terminal, say
+from ingest.terminal import ends_quietly, harmless, log_to_terminal, say
 
 if TYPE_CHECKING:
     from armt_core.document_model import DocumentModel
@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+@ends_quietly
 def main(arguments: list[str] | None = None) -> int:
     """0: everything went in or was known, or a watch was ended. 1: something failed and is named.
     2: wrong usage."""
@@ -67,6 +68,8 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return _ingest(options)
+    except BrokenPipeError:
+        raise
     except (RecollectError, OSError) as error:
         code = error.code if isinstance(error, RecollectError) else "os"
         if options.json:

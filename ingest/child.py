@@ -17,7 +17,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from armt_core.errors import ParseError
+from armt_core.errors import NoPicture, ParseError
 from ingest.child_process import ChildProcess
 from ingest.limits import ParseLimits
 from ingest.parsed import ParsedDocument, storable
@@ -58,7 +58,8 @@ class ParserPool:
         """`parse_file(path, passwords)` in a child; the future raises what it raises.
 
         With `ocr`, pages that need it are read from their pictures, each within the limits
-        of a file; one that cannot be read still needs OCR, and a warning says why.
+        of a file; one that cannot be read still needs OCR, and a warning says why. One that
+        cannot be drawn never will be read, and needs it no longer.
         """
         return self._threads.submit(self._parse, path, list(passwords), ocr)
 
@@ -95,6 +96,9 @@ class ParserPool:
         request = {"page": page.number, "passwords": passwords, "languages": ocr.languages}
         try:
             text = self._run("ocr", path, request).decode()
+        except NoPicture as error:
+            logger.warning("Page %d of %s has no text: %s", page.number, path.name, error)
+            return Page(page.number, page.label, "", no_picture=True)
         except ParseError as error:
             if self._closed:
                 raise

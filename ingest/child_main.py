@@ -3,6 +3,7 @@
 Imports the parsers and nothing heavy: neither torch nor transformers.
 """
 
+import dataclasses
 import json
 import logging
 import os
@@ -83,7 +84,7 @@ def _limit_memory(more_bytes: int) -> None:
 
 def _parse(request: dict[str, Any], limits: ParseLimits) -> bytes:
     document = parse_file(Path(request["path"]), request["passwords"], limits)
-    pages = [[page.number, page.label, page.text, page.needs_ocr] for page in document.pages]
+    pages = list(map(dataclasses.astuple, document.pages))
     answer = {"title": document.title, "format": document.format, "pages": pages}
     return json.dumps(answer, ensure_ascii=False).encode()
 

@@ -15,7 +15,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 from PIL import Image, ImageChops, ImageDraw
 
-from armt_core.errors import ParseError, UsageError
+from armt_core.errors import NoPicture, UsageError
 from ingest.pdf_open import open_pdf
 from ingest.pdf_text import load_page, load_textpage
 
@@ -37,7 +37,7 @@ def draw_page(
 
     `boxes_for` = [start, end) of the page's stored text is marked, one box a line. A huge
     page is drawn smaller than `scale` asks. Raises UsageError for a page or offsets that do
-    not exist, PasswordNeeded, or ParseError if PDFium cannot draw the page.
+    not exist, PasswordNeeded, or NoPicture if PDFium cannot draw the page.
     """
     if scale <= 0:
         raise UsageError(f"scale must be above 0, not {scale}")
@@ -59,7 +59,7 @@ def drawable(
 ) -> Iterator[tuple[Any, float]]:
     """The page as pypdfium2 has it, and the scale at which it has at most MOST_PIXELS.
 
-    What PDFium raises inside is a ParseError outside; the rest as `draw_page` raises.
+    What PDFium raises inside is NoPicture outside; the rest as `draw_page` raises.
     """
     pdf = open_pdf(path, passwords)
     try:
@@ -69,7 +69,7 @@ def drawable(
         width, height = pdf_page.get_size()
         yield pdf_page, min(scale, (MOST_PIXELS / max(1.0, width * height)) ** 0.5)
     except pdfium.PdfiumError as error:
-        raise ParseError(f"page {page} of {path.name} cannot be drawn: {error}") from error
+        raise NoPicture(f"page {page} of {path.name} cannot be drawn: {error}") from error
     finally:
         pdf.close()
 

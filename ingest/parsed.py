@@ -1,7 +1,8 @@
 """What parsing gives: a title and pages of text, and nothing of the file's looks."""
 
 import re
-from dataclasses import dataclass
+import unicodedata
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from storage.records import Page
@@ -42,3 +43,19 @@ def storable(text: str) -> str:
     return (
         text.replace("\0", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     )
+
+
+def legible_page(page: Page) -> Page:
+    """A page of a PDF without text that says nothing: of a damaged one there may be nothing but
+    U+FFFD, controls and marks that print nothing. needs_ocr: something is drawn there; where
+    there was such text, something is. no_picture: it cannot be drawn, which matters only to a page
+    without text."""
+    if any(map(_says_something, page.text)):
+        return replace(page, needs_ocr=False, no_picture=False)
+    drawn = page.needs_ocr or bool(page.text.strip())
+    return replace(page, text="", needs_ocr=drawn and not page.no_picture)
+
+
+def _says_something(character: str) -> bool:
+    unknown = character == "\ufffd" or unicodedata.category(character) in ("Cc", "Cf")
+    return not (unknown or character.isspace())

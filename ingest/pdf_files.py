@@ -14,7 +14,7 @@ import pypdfium2 as pdfium
 
 from armt_core.errors import LimitExceeded, ParseError, PasswordNeeded
 from ingest.limits import ParseLimits
-from ingest.parsed import ParsedDocument, storable, title_from_name
+from ingest.parsed import ParsedDocument, legible_page, storable, title_from_name
 from ingest.pdf_open import open_pdf
 from ingest.pdf_second import SecondOpinion
 from ingest.pdf_text import is_drawn_on, load_page, load_textpage, page_text
@@ -27,7 +27,8 @@ _XMP_BYTES = 50_000_000  # of a file; a larger one is not opened again for its t
 
 
 def parse_pdf(path: Path, passwords: Sequence[str], limits: ParseLimits) -> ParsedDocument:
-    """The title and pages of a PDF; a page on which something is drawn and no text needs OCR.
+    """The title and pages of a PDF; a page on which something is drawn and no text needs OCR,
+    unless PDFium cannot draw it.
 
     Raises PasswordNeeded, LimitExceeded or, if neither library finds a page, ParseError.
     """
@@ -44,19 +45,22 @@ def parse_pdf(path: Path, passwords: Sequence[str], limits: ParseLimits) -> Pars
         pages: list[Page] = []
         characters = loaded = 0
         for number in range(len(pdf)):
+            no_picture = False
             try:
                 text, drawn = _text_of(pdf, number)
                 loaded += 1
             except pdfium.PdfiumError as error:
                 logger.info("%s, page %d: %s; trying pypdf", path.name, number, error)
                 text, drawn = storable(second.page_text(number)), True
+                no_picture = not _loads(pdf, number)
             characters += len(text)
             if characters > limits.characters:
                 raise LimitExceeded(
                     f"{path.name} has more than the {limits.characters} characters allowed"
                 )
             label = storable(pdf.get_page_label(number)) or None
-            pages.append(Page(number, label, text, needs_ocr=drawn and not text.strip()))
+            page = Page(number, label, text, needs_ocr=drawn, no_picture=no_picture)
+            pages.append(legible_page(page))
         if not loaded and second.page_count() == 0:
             raise ParseError(f"{path.name} is damaged: it counts pages and has none")
         if second.was_asked:
@@ -79,6 +83,15 @@ def _text_of(pdf: Any, number: int) -> tuple[str, bool]:
     return text, drawn
 
 
+def _loads(pdf: Any, number: int) -> bool:
+    """Whether PDFium can load a page: one that it cannot load it cannot draw either."""
+    try:
+        load_page(pdf, number).close()
+    except pdfium.PdfiumError:
+        return False
+    return True
+
+
 def _from_second(path: Path, second: SecondOpinion, limits: ParseLimits) -> ParsedDocument:
     count = second.page_count()
     if count == 0:
@@ -89,7 +102,7 @@ def _from_second(path: Path, second: SecondOpinion, limits: ParseLimits) -> Pars
     for number in range(count):
         text = storable(second.page_text(number))
         label = storable(labels[number]) or None if number < len(labels) else None
-        pages.append(Page(number, label, text, needs_ocr=not text.strip()))
+        pages.append(legible_page(Page(number, label, text, no_picture=True)))
     title = good_title(second.title()) or good_title(second.xmp_title())
     return ParsedDocument(title or title_from_name(path), "pdf", tuple(pages))
 

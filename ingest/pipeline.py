@@ -23,7 +23,7 @@ from ingest.child import ParserPool
 from ingest.files import find_files
 from ingest.limits import ParseLimits
 from ingest.ocr import Ocr
-from ingest.parsed import ParsedDocument
+from ingest.parsed import ParsedDocument, legible_page
 from ingest.reading import read_document
 from ingest.reports import FileReport, Outcome, report_of
 from ingest.submitting import Parsing, submit
@@ -265,6 +265,8 @@ def reread_document(
         )
     claim = Claim.new()
     pages = tuple(library.pages(document.id))
+    if document.format == "pdf":  # an older parser may have stored what says nothing
+        pages = tuple(map(legible_page, pages))
     if not pages and document.interrupted:
         raise LibraryError(
             f'The reading of "{document.title}" was interrupted before its text was stored. Add '

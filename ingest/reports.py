@@ -56,11 +56,16 @@ def _remark(version: Version) -> str | None:
             "which makes mistakes"
         )
     # A page of a text file is blank because its author left it so.
-    blank = version.pages_without_text - version.pages_need_ocr
+    blank = version.pages_without_text - version.pages_need_ocr - version.pages_no_picture
     if version.pages_need_ocr:
         remarks.append(
             f"{version.pages_need_ocr} of {version.pages} pages have no text: needs OCR "
             "(python -m ingest --ocr eng reads them, with tesseract)"
+        )
+    if version.pages_no_picture:
+        remarks.append(
+            f"{version.pages_no_picture} of {version.pages} pages have no text and cannot be drawn"
+            ": the file is damaged there"
         )
     if blank:
         remarks.append(f"{blank} of {version.pages} pages have no text")

@@ -8,8 +8,8 @@ from armt_core.document_model import DocumentModel
 from armt_core.opening import open_model
 
 #: Goes up when the same file would give other passages; a memory made before is then
-#: another model's memory.
-PARSER_VERSION = 1
+#: another model's memory. 2: pages of a PDF with nothing but U+FFFD and controls have no text.
+PARSER_VERSION = 2
 
 DEFAULT_MODEL = Path(__file__).resolve().parent.parent / "models" / "default"
 

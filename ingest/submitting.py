@@ -43,7 +43,10 @@ def submit(
     except OSError as error:
         return FileReport(str(file.path), "failed", reason=f"It cannot be read: {error.strerror}.")
     known = library.find_version(sha256, model.fingerprint)
-    again = known is not None and ocr is not None and known.pages_need_ocr > 0
+    again = False
+    if known is not None and ocr is not None:
+        # To draw once more what could not be drawn has to be asked for.
+        again = known.pages_need_ocr > 0 or (retry and known.pages_no_picture > 0)
     if known is not None and known.state == "ready" and not again:
         library.add_alias(known.document_id, str(file.path.absolute()), sha256)
         return replace(report_of(file.path, "skipped", known), reason="known already")

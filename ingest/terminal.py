@@ -4,9 +4,12 @@ A terminal obeys control characters, and marks of direction make one name look l
 both are shown as their numbers instead. JSON stays the same JSON.
 """
 
+import functools
 import logging
+import os
 import re
 import sys
+from collections.abc import Callable
 from typing import TextIO
 
 # Controls, line and paragraph ends, overrides of direction, halves of characters.
@@ -22,6 +25,24 @@ def say(*lines: str, file: TextIO | None = None) -> None:
     """Prints lines, each harmless, to standard output or `file`."""
     for line in lines:
         print(harmless(line), file=file or sys.stdout, flush=True)
+
+
+def ends_quietly(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
+    """A command that ends without a word once nobody reads what it prints (`| head`), with 141, as
+    one that SIGPIPE ended. It has to let BrokenPipeError through, which is an OSError."""
+
+    @functools.wraps(main)
+    def ended(arguments: list[str] | None = None) -> int:
+        try:
+            code = main(arguments)
+            sys.stdout.flush()
+            return code
+        except BrokenPipeError:
+            # What is left goes nowhere: the interpreter would complain when it ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 141
+
+    return ended
 
 
 def log_to_terminal() -> None:

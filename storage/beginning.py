@@ -111,7 +111,7 @@ def empty_version(session: Session, version: VersionRow) -> None:
         session.execute(delete(table).where(table.version_id == version.id))
     version.reason = version.reason_code = version.segments_total = None
     version.pages = version.pages_without_text = version.page_bytes = 0
-    version.pages_need_ocr = version.pages_by_ocr = 0
+    version.pages_need_ocr = version.pages_by_ocr = version.pages_no_picture = 0
     version.ocr = None
     version.tokens = version.passage_bytes = version.segments_read = 0
     version.snapshot_bytes, version.snapshot_sha256 = 0, None

@@ -1,19 +1,20 @@
 """Conversations and their messages."""
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from armt_core.errors import LibraryError
+from armt_core.errors import UnknownConversation
 from storage.records import Conversation, Message
 from storage.store import Store, moment, now, storable
 from storage.tables import ConversationRow, MessageRow
 
 
 class Conversations(Store):
-    """What was asked and answered. An unknown id raises LibraryError."""
+    """What was asked and answered. An unknown id raises UnknownConversation."""
 
     def create_conversation(self, title: str) -> Conversation:
         """Begin a conversation."""
@@ -27,18 +28,35 @@ class Conversations(Store):
 
     def add_message(self, conversation_id: str, role: str, content: dict[str, Any]) -> Message:
         """Add a turn; `content` is any JSON object."""
+        return self.add_messages(conversation_id, [(role, content)])[0]
+
+    def add_messages(
+        self,
+        conversation_id: str,
+        turns: Sequence[tuple[str, dict[str, Any]]],
+        instead_of: int | None = None,
+    ) -> list[Message]:
+        """Add turns, (role, content) each, that stand together; `instead_of` another one (id)."""
         with self._writing() as session:
             conversation = _existing(session, conversation_id)
-            conversation.updated_at = now()
-            row = MessageRow(
-                conversation_id=conversation_id,
-                role=role,
-                content=content,
-                created_at=conversation.updated_at,
-            )
-            session.add(row)
-            session.flush()
-            return _message(row)
+            conversation.updated_at = time = now()
+            if instead_of is not None:
+                session.execute(delete(MessageRow).where(MessageRow.id == instead_of))
+            rows = [
+                MessageRow(
+                    conversation_id=conversation_id, role=role, content=content, created_at=time
+                )
+                for role, content in turns
+            ]
+            for row in rows:  # one by one: their ids are in this order
+                session.add(row)
+                session.flush()
+            return [_message(row) for row in rows]
+
+    def remove_message(self, message_id: int) -> None:
+        """Take a turn back; one that is gone already may be gone."""
+        with self._writing() as session:
+            session.execute(delete(MessageRow).where(MessageRow.id == message_id))
 
     def conversations(self) -> list[Conversation]:
         """All of them, the one last used first."""
@@ -71,7 +89,10 @@ class Conversations(Store):
 def _existing(session: Session, conversation_id: str) -> ConversationRow:
     row = session.get(ConversationRow, conversation_id)
     if row is None:
-        raise LibraryError(f"There is no conversation {conversation_id!r}")
+        raise UnknownConversation(
+            f"There is no conversation {conversation_id!r}; it may have been deleted meanwhile. "
+            "Begin a new one."
+        )
     return row
 
 

@@ -183,6 +183,7 @@ def _document(
         update_reason_code=update.reason_code if update else None,
         pages_need_ocr=serving.pages_need_ocr,
         pages_by_ocr=serving.pages_by_ocr,
+        pages_no_picture=serving.pages_no_picture,
         ocr=serving.ocr,
         interrupted=_is_interrupted(serving),
     )

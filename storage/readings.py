@@ -69,6 +69,7 @@ class Readings(Store):
             version.pages_without_text = sum(not page.text.strip() for page in pages)
             version.pages_need_ocr = sum(page.needs_ocr for page in pages)
             version.pages_by_ocr = sum(page.by_ocr for page in pages)
+            version.pages_no_picture = sum(page.no_picture for page in pages)
             version.ocr = ocr if version.pages_by_ocr else None
             version.segments_total, version.unknown_ratio = segments_total, unknown_ratio
             session.flush()
@@ -197,6 +198,7 @@ def _add_pages(session: Session, version_id: int, pages: Sequence[Page]) -> None
                     "text": page.text,
                     "needs_ocr": page.needs_ocr,
                     "by_ocr": page.by_ocr,
+                    "no_picture": page.no_picture,
                 }
                 for page in pages
             ],

@@ -25,7 +25,8 @@ class Page:
     """A page of a document; `text` is exactly what was extracted.
 
     needs_ocr: it is a picture without text. by_ocr: its text was read from the picture by a
-    program, which makes mistakes.
+    program, which makes mistakes. no_picture: it has no text and cannot be drawn, so no program can
+    read it either.
     """
 
     number: int
@@ -33,6 +34,7 @@ class Page:
     text: str
     needs_ocr: bool = False
     by_ocr: bool = False
+    no_picture: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +154,7 @@ class Version:
     unknown_ratio: float
     pages_need_ocr: int = 0
     pages_by_ocr: int = 0
+    pages_no_picture: int = 0
     ocr: str | None = None
 
 
@@ -191,6 +194,7 @@ class Document:
     update_reason_code: str | None = None
     pages_need_ocr: int = 0
     pages_by_ocr: int = 0
+    pages_no_picture: int = 0
     ocr: str | None = None
     interrupted: bool = False
 

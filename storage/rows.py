@@ -34,6 +34,7 @@ def version_record(row: VersionRow) -> Version:
         unknown_ratio=row.unknown_ratio,
         pages_need_ocr=row.pages_need_ocr,
         pages_by_ocr=row.pages_by_ocr,
+        pages_no_picture=row.pages_no_picture,
         ocr=row.ocr,
     )
 
@@ -44,7 +45,7 @@ def page_records(session: Session, version_id: int, number: int | None = None) -
     if number is not None:
         wanted = wanted.where(PageRow.number == number)
     return [
-        Page(row.number, row.label, row.text, row.needs_ocr, row.by_ocr)
+        Page(row.number, row.label, row.text, row.needs_ocr, row.by_ocr, row.no_picture)
         for row in session.scalars(wanted)
     ]
 

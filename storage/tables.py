@@ -59,6 +59,7 @@ class VersionRow(Base):
     pages_without_text: Mapped[int] = mapped_column(default=0)
     pages_need_ocr: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     pages_by_ocr: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    pages_no_picture: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     ocr: Mapped[str | None]
     page_bytes: Mapped[int] = mapped_column(default=0)
     tokens: Mapped[int] = mapped_column(default=0)
@@ -100,6 +101,7 @@ class PageRow(Base):
     text: Mapped[str]
     needs_ocr: Mapped[bool] = mapped_column(default=False)
     by_ocr: Mapped[bool] = mapped_column(default=False, server_default=false())
+    no_picture: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class PassageRow(Base):

@@ -4,6 +4,7 @@ import gradio as gr
 import pytest
 
 from app.answering import Answerer
+from app.conversing import Turn
 from app.service import Service
 from app.ui.ask import AskView
 from app.ui.documents import Shelf
@@ -54,9 +55,55 @@ def test_passages_come_before_the_answer_and_the_page_last_and_the_box_is_free_a
 
 
 def test_a_question_that_is_refused_comes_back_to_the_box(view):
-    parts = list(view._respond(ASKED[0], [], "two", "final", None, []))
-    assert "page number from 1 on, not “two”" in parts[-1][0]
-    assert parts[0][7] == "" and parts[-1][7] == ASKED[0]
+    (part,) = view._respond(ASKED[0], [], "two", "final", None, [])
+    assert "page number from 1 on, not “two”" in part[0] and part[6:8] == ("", ASKED[0])
+    assert view.service.conversations() == []
+    *_, last = view._respond(ASKED[0], [], "", "final", None, [])
+    for talk, turns in ((None, []), (last[4], last[5])):
+        *_, refused = view._respond("Who?", ["no such id"], "", "final", talk, turns)
+        assert "No document has the id" in refused[0] and refused[7] == "Who?"
+        assert refused[4:6] == (talk, turns)
+    (kept,) = view.service.conversations()
+    assert kept.id == last[4] and view.service.turns(kept.id) == last[5]
+
+
+def test_a_question_whose_page_is_closed_before_the_answer_comes_is_kept(view):
+    answering = view._respond(ASKED[0], [], "", "final", None, [])
+    next(answering)
+    answering.close()
+    (kept,) = view.service.conversations()
+    assert kept.title == ASKED[0] and view.service.turns(kept.id) == [Turn(ASKED[0], None, True)]
+    told, *_, turns, _ = view._open(kept.id)
+    assert ASKED[0] in told and "No answer is kept yet" in told
+    *_, last = view._respond(ASKED[1], [], "", "final", kept.id, turns)
+    assert [turn.pending for turn in last[5]] == [True, False] and KEEPER in last[0]
+
+
+@pytest.mark.parametrize("when", ["before it is asked", "while it is answered"])
+def test_an_answer_whose_conversation_is_deleted_elsewhere_is_kept_in_a_new_one(view, when):
+    *_, last = view._respond(ASKED[0], [], "", "final", None, [])
+    talk, turns = last[4], last[5]
+    answering = view._respond(ASKED[1], [], "", "final", talk, turns)
+    if when == "while it is answered":
+        next(answering)
+    view.service.library.delete_conversation(talk)
+    *_, last = answering
+    assert "The conversation was deleted" in last[0] and "kept in a new one" in last[0]
+    assert KEEPER in last[0] and ASKED[0] not in last[0] and last[4] != talk
+    (kept,) = view.service.conversations()
+    assert kept.id == last[4] and kept.title == ASKED[1]
+    assert view.service.turns(kept.id) == last[5] and last[5][0].answer.answer == KEEPER
+    assert len(last[5]) == 1
+
+
+def test_both_ways_are_as_of_the_page_that_the_answer_beside_them_is_of(view, monkeypatch):
+    *_, last = view._respond(ASKED[0], [], "1", "final", None, [])
+    asked, real = [], view.service.compare
+    monkeypatch.setattr(view.service, "compare", lambda *a: asked.append(a) or real(*a))
+    assert FERRY in view._compare(last[5], [])
+    *_, last = view._respond(ASKED[1], [], "", "final", last[4], last[5])
+    assert KEEPER in view._compare(last[5], [])
+    assert asked == [(ASKED[0], [], 0), (ASKED[1], [], None)]
 
 
 def test_what_is_deleted_while_an_answer_is_on_its_way_is_gone_when_it_comes(view):
@@ -84,6 +131,10 @@ def test_a_change_leaves_the_conversation_alone_unless_it_is_the_conversations_o
     late = view.again(shelf(view), ids[:1], talk, [], (0, 0))
     assert late[4] == turns and FERRY in late[5] and is_skipped(late[3])
     assert all(map(is_skipped, late[6:]))
+    asking = view.service.begin(talk, ASKED[1])  # here or in another tab
+    under_way = view.again(shelf(view), ids[:1], talk, turns, (0, 0))
+    assert all(map(is_skipped, under_way[3:]))
+    view.service.withdraw(asking)
     early = view.again(shelf(view), ids[:1], None, [], (0, 0))
     assert all(map(is_skipped, early[3:])) and "value" not in early[2].constructor_args
 

@@ -56,6 +56,26 @@ def filled(tmp_path_factory, reader) -> Path:
     return folder / "library"
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["app", "documents", "--library"],
+        ["app", "show", "no such document", "--json", "--library"],
+        ["ingest", "no such file", "--json", "--ocr", "?", "--library"],
+    ],
+)
+def test_a_command_ends_quietly_once_nobody_reads_what_it_prints(filled, command):
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command, str(filled)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()  # as head does
+    assert process.stderr.read() == b"" and process.wait(60) == 141
+
+
 @pytest.fixture
 def run(capsys, monkeypatch, reader, filled, model):
     """Runs a command in this process: its exit code and what it printed."""

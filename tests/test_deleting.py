@@ -81,7 +81,7 @@ def test_what_was_read_asked_and_deleted_is_in_no_file_of_the_library(tmp_path, 
         assert [report.outcome for report in reports] == ["added", "added"]
         answer = service.ask("Who whispers at midnight?", None, None, "final")
         assert answer.found and answer.citations[0].quote == SECRET
-        service.remember(None, answer)
+        service.remember(service.begin(None, answer.question), answer)
         service.drawn(answer.citations[0])
         copy_database(library.database, backup_before(library.database, "0003"))
         held = holding(folder)
@@ -121,7 +121,7 @@ def test_an_upload_is_removed_as_soon_as_it_was_read(tmp_path, reader, ends):
     ):
         with gr.Blocks():
             view = LibraryView(service)
-        said = view._take([str(path) for path in uploads], "", [], lambda *told, **more: None)
+        said = view._take([str(path) for path in uploads], "", [], "", lambda *told, **more: None)
         if ends == "read":
             assert "two: 1 page" in list(said)[-1][0]
             assert len(library.documents()) == 2

@@ -9,8 +9,16 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.testclient import TestClient
 
-from app.ui.doors import USER, door, launch_settings
+from app.ui import tries
+from app.ui.doors import USER, LetIn, door, launch_settings
+from app.ui.tries import Tries, whose
 from armt_core.errors import UsageError
 from tests.serving import serving
 
@@ -166,6 +174,96 @@ def test_clients_of_gradio_and_mcp_that_send_the_password_are_answered(served):
             return (await session.call_tool("documents", {})).content[0].text
 
     assert json.loads(asyncio.run(talk())) == {"documents": []}
+
+
+class Clock:
+    """Time that passes when it is told to."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_after_a_few_wrong_tries_the_next_waits_longer_each_time_and_others_do_not():
+    clock = Clock()
+    counted = Tries(clock)
+    waits = []
+    for _ in range(14):
+        waits.append(counted.wait("mine"))
+        clock.now += waits[-1]
+        assert counted.wait("mine") == counted.wait("yours") == 0
+        counted.wrong("mine")
+    assert waits == [*[0] * 5, 1, 2, 4, 8, 16, 32, 60, 60, 60]
+    clock.now += 59.5
+    assert counted.wait("mine") == 0.5
+    clock.now += 3600
+    counted.wrong("mine")
+    assert counted.wait("mine") == 0  # begun anew
+    for _ in range(4):
+        counted.wrong("mine")
+    assert counted.wait("mine") == 1
+    counted.right("mine")
+    assert counted.wait("mine") == 0
+
+
+def test_no_more_addresses_are_remembered_than_there_is_room_for(monkeypatch):
+    monkeypatch.setattr(tries, "ADDRESSES", 3)
+    counted = Tries(Clock())
+    for address in ("a", "b", "c", "d"):
+        for _ in range(5):
+            counted.wrong(address)
+    assert [counted.wait(address) for address in "abcd"] == [0, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("host", "counted"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("2001:db8:1:2:ffff::", "2001:db8:1:2::"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("::1", "::1"),
+        ("testclient", "testclient"),
+    ],
+)
+def test_an_address_is_a_host_or_all_that_one_customer_has(host, counted):
+    assert whose(host) == counted
+
+
+def test_wrong_passwords_are_slowed_down_at_the_form_and_as_bearers_and_logins_stay():
+    clock = Clock()
+
+    async def login(request: Request) -> Response:
+        right = (await request.form())["password"] == "heron"
+        return Response(status_code=200 if right else 400)
+
+    routes = [Route("/login", login, methods=["POST"]), Route("/x", lambda _: Response("x"))]
+    served = Starlette(routes=routes, middleware=[Middleware(LetIn, "heron", Tries(clock))])
+    served.tokens, served.cookie_id, served.startup_events_triggered = {"t": USER}, "c", True
+    mine, yours = (TestClient(served, client=(host, 1)) for host in ("192.0.2.1", "192.0.2.2"))
+
+    def form(client: TestClient, password: str) -> int:
+        return client.post("/login", data={"password": password}).status_code
+
+    def bearer(client: TestClient, password: str) -> int:
+        return client.get("/x", headers={"Authorization": f"Bearer {password}"}).status_code
+
+    tried = [ask(mine, "egret") for ask in (form, bearer, form, bearer, form)]
+    assert tried == [400, 401, 400, 401, 400]
+    refused = mine.get("/x", headers={"Authorization": "Bearer heron"})
+    assert refused.status_code == 429 and refused.headers["Retry-After"] == "1"
+    assert "Several wrong passwords" in refused.json()["error"]["message"]
+    assert form(mine, "heron") == 400  # not looked at
+    assert form(yours, "heron") == bearer(yours, "heron") == 200
+    cookie = {"Cookie": "access-token-c=t"}
+    assert mine.get("/x", headers=cookie).status_code == 200
+    assert mine.get("/x").status_code == 401
+    clock.now += 1
+    assert form(mine, "heron") == 200
+    assert [bearer(mine, "egret") for _ in range(6)] == [401] * 5 + [429]  # counted anew
+    clock.now += 1
+    assert bearer(mine, "heron") == 200
 
 
 def test_the_page_asks_for_the_password_as_before_and_opens_to_the_right_one(served):

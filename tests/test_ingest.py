@@ -1,5 +1,6 @@
 """The way of a document, with the model that ships: outcomes, versions, resuming, refusals."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -19,7 +20,9 @@ from ingest.files import find_files
 from ingest.pipeline import ingest_paths, reread_document
 from ingest.reports import FileReport
 from storage.library import Library
+from storage.records import Page
 from tests.book_makers import chapter, docx_bytes, epub_bytes, paragraph
+from tests.pdf_makers import pdf_bytes
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = ["Orla", "Matis", "Henrike", "Joris", "Wilma", "Tobin", "Sanna", "Ilse"]
@@ -233,10 +236,28 @@ def test_reread_mends_a_damaged_memory(tmp_path, library, reader):
 
 
 def _damage(library: Library, where: str) -> None:
+    _execute(library, f"UPDATE snapshot SET data = zeroblob(100) WHERE {where}")
+
+
+def _execute(library: Library, statement: str) -> None:
     import sqlite3
 
     with sqlite3.connect(library.database) as database:
-        database.execute(f"UPDATE snapshot SET data = zeroblob(100) WHERE {where}")
+        database.execute(statement)
+
+
+def test_a_library_of_an_older_parser_is_mended_by_reading_it_again(tmp_path, library, reader):
+    """What it stored of a page with no known character was text then."""
+    (tmp_path / "a.pdf").write_bytes(pdf_bytes("One is here.", "Two is there."))
+    ingest(library, reader, tmp_path)
+    _execute(library, "UPDATE page SET text = char(65533, 65533, 13, 10) WHERE number = 0")
+    newer = dataclasses.replace(reader, fingerprint="f" * 64)
+    version = reread_document(library.document("a"), library, newer)
+    assert (version.pages_without_text, version.pages_need_ocr) == (1, 1)
+    document = library.document("a")
+    assert document.fingerprint == newer.fingerprint
+    assert library.pages(document.id)[0] == Page(0, None, "", needs_ocr=True)
+    assert [(p.page, p.text) for p in library.passages(document.id)] == [(1, "Two is there.")]
 
 
 def test_html_docx_and_epub_go_in_like_any_other_file(tmp_path, library, reader):

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 
 from app import nearest
 from app.nearest import Nearest
 from storage import Library
+from storage.records import PassageVectors
 from tests.test_library_reading import WIDTH, open_library, read
 
 
@@ -17,7 +19,7 @@ def library(tmp_path):
 
 @pytest.fixture
 def query():
-    return np.random.default_rng(3).standard_normal(WIDTH).astype(np.float32)
+    return unit(np.random.default_rng(3).standard_normal(WIDTH))
 
 
 def fill(library: Library, count: int) -> None:
@@ -33,10 +35,14 @@ def fill(library: Library, count: int) -> None:
                 .exec_driver_sql("SELECT id FROM passage WHERE version_id = ?", (version.id,))
                 .fetchall()
             ):
-                vector = random.standard_normal(WIDTH).astype("<f2").tobytes()
+                vector = unit(random.standard_normal(WIDTH)).astype("<f2").tobytes()
                 session.connection().exec_driver_sql(
                     "UPDATE passage SET memory_vector = ? WHERE id = ?", (vector, row[0])
                 )
+
+
+def unit(vector):
+    return (vector / np.linalg.norm(vector)).astype(np.float32)
 
 
 def plainly(library, query, upto_page=None):
@@ -98,3 +104,15 @@ def test_what_there_is_no_room_for_counts_too(library, query, monkeypatch):
 def test_documents_of_a_model_of_another_width_have_no_cosine(library):
     fill(library, 3)
     assert Nearest(library).best(np.ones(WIDTH + 1, np.float32), ids(library)) == {}
+
+
+def test_passages_that_16_bits_cannot_tell_apart_are_told_apart(query):
+    random = np.random.default_rng(9)
+    vectors = np.stack([unit(query + 1e-3 * random.standard_normal(WIDTH)) for _ in range(1000)])
+    versions, held = np.repeat(np.arange(10), 100), vectors.astype(np.float16)
+    block = nearest._Block.of(PassageVectors(versions, np.zeros(1000, np.int64), held))
+    exact = (held.astype(np.float32) @ query).reshape(10, 100)
+    rough = torch.mv(torch.from_numpy(held), torch.from_numpy(query).half()).numpy()
+    assert (rough.reshape(10, 100).argmax(1) != exact.argmax(1)).any()
+    found = block.nearest(torch.from_numpy(query), None)
+    assert found == pytest.approx(exact.max(1), abs=1e-6)

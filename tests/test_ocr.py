@@ -6,6 +6,7 @@ scripts/test installs tesseract; without it these tests fail.
 import io
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -23,15 +24,17 @@ from app.service import SCALE, Service
 from app.support import load_calibration
 from app.ui.ask import page_html
 from app.ui.library import LibraryView, _ocr_choice
-from armt_core.errors import UsageError
+from armt_core.errors import NoPicture, UsageError
 from ingest import ocr as ocr_module
 from ingest.__main__ import main
-from ingest.child import draw_in_child, parse_in_child
+from ingest.child import ParserPool, draw_in_child, parse_in_child
 from ingest.limits import ParseLimits
-from ingest.ocr import find_ocr, read_picture
+from ingest.ocr import Ocr, find_ocr, read_picture
 from ingest.pipeline import ingest_paths, reread_document
 from ingest.settings import DEFAULT_MODEL
 from storage.library import Library
+from storage.records import Page
+from tests.hostile_pdfs import one_page, page_tree
 from tests.pdf_makers import encrypted, pdf_bytes, turned, written
 
 WORDS = "The harbour light burns all night."
@@ -143,6 +146,44 @@ def test_a_page_that_cannot_be_read_still_needs_ocr_and_the_others_go_in(
     assert "broken" in caplog.text
 
 
+def test_a_page_that_cannot_be_drawn_has_a_reason_and_is_not_tried_again(tmp_path, reader):
+    """Its tree names a second page that is not there."""
+    page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]>>"
+    path = written(tmp_path, "a.pdf", page_tree(b"3 0 R 9 0 R", 2, page))
+    never = Ocr("eng", "no program")  # pages that need none ask for none
+    with Library(tmp_path / "library") as library:
+        (report,) = ingest_paths([path], library, reader, ocr=never)
+        told = "1 of 2 pages have no text and cannot be drawn: the file is damaged there"
+        assert report.outcome == "added" and told in (report.reason or "")
+        with sqlite3.connect(library.database) as database:  # as read before this was known
+            database.execute("UPDATE page SET needs_ocr = 1, no_picture = 0 WHERE number = 1")
+            database.execute("UPDATE version SET pages_need_ocr = 1, pages_no_picture = 0")
+        for outcome in ("reread", "skipped"):
+            (report,) = ingest_paths([path], library, reader, ocr=never)
+            assert report.outcome == outcome
+            document = library.document("a")
+            assert (document.pages_need_ocr, document.pages_no_picture) == (0, 1)
+        (report,) = ingest_paths([path], library, reader, ocr=never, retry_failed=True)
+        assert report.outcome == "reread"  # it was asked for
+
+
+def test_a_page_that_turns_out_to_have_no_picture_needs_ocr_no_longer(
+    tmp_path, monkeypatch, caplog
+):
+    path, real = written(tmp_path, "a.pdf", one_page(b"0 0 9 9 re f")), ParserPool._run
+
+    def run(pool, task, *rest):
+        if task == "ocr":
+            raise NoPicture("page 0 of a.pdf cannot be drawn: no")
+        return real(pool, task, *rest)
+
+    assert parse_in_child(path).pages == (Page(0, None, "", needs_ocr=True),)
+    monkeypatch.setattr(ParserPool, "_run", run)
+    pages = parse_in_child(path, ocr=Ocr("eng", "no program")).pages
+    assert pages == (Page(0, None, "", no_picture=True),)
+    assert "Page 0 of a.pdf has no text: page 0 of a.pdf cannot be drawn" in caplog.text
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="a shell script stands in for tesseract")
 def test_a_page_that_takes_too_long_is_given_up_with_the_program_that_reads_it(
     tmp_path, english, monkeypatch, caplog
@@ -181,7 +222,9 @@ def test_the_page_offers_the_languages_and_reads_what_is_dropped_in_those_chosen
             upload = tmp_path / "upload" / "scan.pdf"
             upload.parent.mkdir()
             shutil.copy(path, upload)
-            *_, (reports, table) = view._take([str(upload)], "", languages, lambda *_, **__: None)
+            *_, (reports, table) = view._take(
+                [str(upload)], "", languages, "", lambda *_, **__: None
+            )
             return reports + table
 
         first = dropped([])

@@ -6,8 +6,10 @@ import pytest
 from armt_core.errors import LimitExceeded, ParseError, PasswordNeeded, UnsupportedFormat
 from ingest.limits import ParseLimits
 from ingest.parse import SUPPORTED, parse_file
+from ingest.parsed import legible_page
 from ingest.titles import good_title
-from tests.pdf_makers import encrypted, pdf_by_hand, pdf_bytes, rewritten
+from storage.records import Page
+from tests.pdf_makers import encrypted, pdf_by_hand, pdf_bytes, pdf_of_codes, rewritten
 from tests.pdf_makers import written as write
 
 
@@ -94,6 +96,29 @@ def test_a_page_on_which_no_text_is_drawn_needs_ocr_and_a_blank_one_does_not(par
         draw()
     pages = parse(bytes(document.output())).pages
     assert [(p.text, p.needs_ocr) for p in pages] == [("one", False), ("", False), ("", True)]
+
+
+@pytest.mark.parametrize(
+    ("text", "drawn", "kept", "needs_ocr"),
+    [
+        ("\ufffd\ufffd\r\n\x07 \u2060", False, "", True),
+        ("\xad\x01", True, "", True),
+        (" \r\n", False, "", False),
+        (" \r\n", True, "", True),
+        ("\ufffd a\x07", True, "\ufffd a\x07", False),
+        ("\ue000", True, "\ue000", False),  # of a font's own: it may be read by word search
+    ],
+)
+def test_text_that_says_nothing_is_none_and_the_page_needs_ocr(text, drawn, kept, needs_ocr):
+    page = legible_page(Page(3, "iv", text, needs_ocr=drawn))
+    assert page == Page(3, "iv", kept, needs_ocr=needs_ocr)
+
+
+def test_a_page_whose_font_gives_unknown_characters_alone_needs_ocr(parse):
+    unknown = dict.fromkeys([b"a", b"b", b"n", b"e", b"x", b"t"], b"FFFD")
+    assert parse(pdf_of_codes(b"abba", unknown)).pages == (Page(0, None, "", needs_ocr=True),)
+    (page,) = parse(pdf_of_codes(b"abba", {b"a": b"FFFD", b"b": b"FFFD"})).pages
+    assert page.text == "\ufffd\ufffd\ufffd\ufffd\r\nnext" and not page.needs_ocr
 
 
 @pytest.mark.parametrize("kids", ["2 0 R", "3 0 R"])

@@ -1,5 +1,6 @@
 """The page's HTML: nothing of a document is ever markup, and every state has its words."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -277,6 +278,7 @@ def test_a_text_page_is_shown_around_its_marked_quote():
             {"state": "reading", "interrupted": True, "segments_read": 3, "segments_total": 9},
             "interrupted after 3 of 9 segments; “Go on reading” above",
         ),
+        ({"pages_no_picture": 2}, "ready, 2 pages without text cannot be drawn"),
         ({"pages_by_ocr": 1}, "ready, 1 page read by OCR"),
         ({"format": "memory", "pages": 0}, "a memory alone: it answers"),
         ({"unknown_ratio": 0.4}, "not readable by this model"),
@@ -291,6 +293,24 @@ def test_a_text_page_is_shown_around_its_marked_quote():
 def test_each_state_of_a_document_has_its_words(changes, words):
     html = documents.documents_html([document(**changes)])
     assert words in html and "Yearbook" in html and "12,345" in html
+
+
+def test_of_many_documents_the_first_are_listed_and_words_find_the_others(monkeypatch):
+    monkeypatch.setattr(documents, "ROWS", 2)
+    shelf = [document(id=name * 32, title=f"Year {name}") for name in "abc"]
+    shelf.append(document(id="d" * 32, title="Tides", state="failed", reason="It has 0 bytes."))
+
+    def listed(wanted: str, most: int = 4) -> list[str]:
+        html = documents.documents_html(shelf[:most], wanted)
+        return re.findall(r'role="status">(.*?)</p>|<tr><td>(.*?)</td>', html)
+
+    more = "; the first 2 are shown, “Find documents” above finds others."
+    assert listed("", 2) == [("", "Year a"), ("", "Year b")]
+    assert listed("") == [(f"4 documents{more}", ""), ("", "Year a"), ("", "Year b")]
+    assert listed("YEAR") == [(f"3 of 4 documents{more}", ""), ("", "Year a"), ("", "Year b")]
+    assert listed(" c year ") == [("1 of 4 documents.", ""), ("", "Year c")]
+    assert listed("failed bytes") == [("1 of 4 documents.", ""), ("", "Tides")]
+    assert listed("<b>") == [("0 of 4 documents.", "")]
 
 
 def test_an_empty_library_says_what_to_do():

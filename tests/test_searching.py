@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app import searching
 from app.answering import Answerer
-from app.conversing import keep, turns
+from app.conversing import Turn, begin, keep, turns
 from app.searching import SENTENCE_SHARE, Searcher, fuse
 from app.support import load_calibration
+from armt_core.document_model import DocumentModel
 from armt_core.errors import UsageError
 from ingest.pipeline import ingest_paths
 from ingest.sentences import sentence_spans
@@ -109,6 +111,20 @@ def test_k_the_named_document_and_the_page_limit_what_is_found(answerer):
     assert {(p.title, p.page) for p in late} >= {("second", 1), ("first", 2)}
 
 
+def test_a_question_to_more_documents_than_are_asked_is_read_once(pets, reader, monkeypatch):
+    monkeypatch.setattr(searching, "DOCUMENTS", 1)
+    question, real, read = "Who gives the kittens away?", DocumentModel.vector, []
+
+    def spy(self, text, *memory):
+        read.append(text)
+        return real(self, text, *memory)
+
+    monkeypatch.setattr(DocumentModel, "vector", spy)
+    (scope,) = Searcher(pets, reader).scopes(question)
+    assert scope.document.title == "second" and read == [question]
+    assert np.array_equal(scope.query, real(reader, question))
+
+
 def test_an_emptied_memory_uses_vectors_of_the_passages_alone_and_keeps_them(tmp_path, remembering):
     """Of a model whose vectors say what was read before."""
     (tmp_path / "second.txt").write_text(SECOND, encoding="utf-8")
@@ -204,8 +220,8 @@ def test_copies_of_a_document_take_nothing_from_its_answer(tmp_path, reader):
         (alone,) = answerer.search(question, k=1)
         (of_two,) = answerer.search(question, k=1, documents=["lease 3", "lease 1"])
         (early,) = answerer.search("Rent is due", k=1, as_of_page=1, method="words")
-        conversation = keep(library, None, said[-1])
-        assert [turn.answer for turn in turns(library, conversation)] == [said[-1]]
+        kept = keep(library, begin(library, None, question), said[-1], as_of_page=3)
+        assert turns(library, kept.conversation_id) == [Turn(question, said[-1], as_of_page=3)]
     for answer in said:
         assert answer.source == "passage" and answer.citations[0].quote == lease[2]
         quotes = [citation.quote for citation in answer.citations]

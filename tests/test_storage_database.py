@@ -168,6 +168,9 @@ def test_memories_are_counted_in_a_library_that_did_not_count_them(tmp_path):
     with sqlite3.connect(folder / "library.db") as older:
         for column in ("snapshot_bytes", "snapshot_sha256"):
             older.execute(f"ALTER TABLE version DROP COLUMN {column}")
+        # What came later.
+        for table, column in (("page", "no_picture"), ("version", "pages_no_picture")):
+            older.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
         older.execute("UPDATE alembic_version SET version_num = '0005'")
     older.close()
     with Library(folder) as library:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from armt_core.errors import RecollectError, UsageError
+from ingest.terminal import ends_quietly
 
 #: What `evaluate` makes; named here too, so that --help needs no model code.
 TABLES = ("babilong", "spans", "recall", "retrieval")
@@ -26,6 +27,7 @@ SYSTEMS = (
 SMALL = ("associative", "algorithmic", "series", "lm", "babilong")
 
 
+@ends_quietly
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; 0 all well, 1 it failed and said why, 2 wrong usage."""
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
@@ -215,6 +217,8 @@ def main(arguments: list[str] | None = None) -> int:
             from training.tokenizer import train_tokenizer
 
             train_tokenizer(options.text, options.output, options.vocabulary)
+    except BrokenPipeError:
+        raise
     except (RecollectError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1

@@ -51,6 +51,8 @@ def run_documents(options: argparse.Namespace) -> int:
         line = f"{state:8} {document.id}  {document.pages:5} pages  {document.title}"
         if document.pages_need_ocr:
             line += f"  ({document.pages_need_ocr} pages need OCR)"
+        if document.pages_no_picture:
+            line += f"  ({document.pages_no_picture} pages without text cannot be drawn)"
         if document.pages_by_ocr:
             line += f"  ({document.pages_by_ocr} pages read by OCR)"
         if document.interrupted:

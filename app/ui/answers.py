@@ -54,6 +54,8 @@ def _question_html(question: str) -> str:
 
 
 def _answer(number: int, turn: Turn, titles: Mapping[str, str]) -> str:
+    if turn.pending:
+        return '<p class="confidence">No answer is kept yet. If none comes, ask again.</p>'
     if turn.answer is None:
         return '<p class="confidence">Its answer quoted a document that was deleted.</p>'
     return answer_html(turn.answer, number) + _aside(turn.answer, titles)

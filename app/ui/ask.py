@@ -10,6 +10,7 @@ from app.conversing import Turn
 from app.results import Answer, Citation, Memory
 from app.service import Service
 from app.ui import answers, render
+from app.ui.choosing import offer_what_is_typed, offered
 from app.ui.documents import Shelf
 from armt_core.errors import RecollectError, UsageError
 
@@ -18,6 +19,10 @@ EMPTY = (
     "there; then ask about them here.</p>"
 )
 BEGIN = '<p class="empty">Answers are quoted, with the page drawn beside them.</p>'
+MOVED = (
+    '<p class="confidence" role="status">The conversation was deleted, here or in another tab. '
+    "This answer is kept in a new one.</p>"
+)
 
 #: Which turn of a conversation, and which of its citations.
 At = tuple[int, int]
@@ -95,6 +100,7 @@ class AskView:
         private: Any = {"api_visibility": "private"}
         drawn = [self.page, self.turning, self.at]
         opened = [self.conversation, *drawn, self.talk, self.said, self.comparison]
+        offer_what_is_typed(self.documents, self.service, lambda shelf: shelf.ready)
         self.documents.change(self._load, inputs=self.documents, outputs=self.loaded, **private)
         self.question.submit(
             self._respond,
@@ -119,7 +125,7 @@ class AskView:
         )
         self.compare.click(
             self._compare,
-            inputs=[self.said, self.documents, self.as_of],
+            inputs=[self.said, self.documents],
             outputs=self.comparison,
             **private,
         )
@@ -137,29 +143,37 @@ class AskView:
         and the page drawn: each as soon as it is known."""
         titles = self.service.titles()
         stay = gr.skip()
+        asked = None
 
         def told(said: str, compared: Any = stay, box: Any = stay) -> tuple[Any, ...]:
             html = answers.conversation_html(turns, titles, text, said)
             return html, stay, stay, stay, stay, stay, compared, box, stay
 
-        # The comparison goes now and not at the end: the next may be asked for before memory has
-        # spoken. The box is free for the next question.
-        yield told(answers.reading_html(), compared="", box="")
         try:
-            for step in self.service.steps(text, chosen, page_index(page_number), mode):
+            upto = page_index(page_number)
+            # Kept before anything is shown: a page may be closed before the answer comes.
+            asked = self.service.begin(talk, text)
+            # The comparison goes now and not at the end: the next may be asked for before memory
+            # has spoken. The box is free for the next question.
+            yield told(answers.reading_html(), compared="", box="")
+            for step in self.service.steps(text, chosen, upto, mode):
                 if isinstance(step, Answer):
                     answer = step
                     yield told(answers.answer_html(step, len(turns)))
                 else:
                     yield told(answers.reading_html(step))
-            talk = self.service.remember(talk, answer)
+            asked = self.service.remember(asked, answer, upto)
         except RecollectError as error:
+            if asked is not None:
+                self.service.withdraw(asked)
             turns = self._kept(talk)
             refused = answers.conversation_html(turns, titles, text, render.error_html(str(error)))
-            yield refused, *self._draw([], (0, 0)), talk, turns, stay, text, stay
+            yield refused, *self._draw([], (0, 0)), talk, turns, "", text, stay
             return
+        moved = talk is not None and asked.conversation_id != talk
+        talk = asked.conversation_id
         turns = self._kept(talk)  # a document may have been deleted meanwhile
-        shown = answers.conversation_html(turns, titles)
+        shown = (MOVED if moved else "") + answers.conversation_html(turns, titles)
         drawn = self._draw(turns, (len(turns) - 1, 0))
         yield shown, *drawn, talk, turns, stay, stay, self.conversations(talk)
 
@@ -188,15 +202,16 @@ class AskView:
                 self.service.library.delete_conversation(talk)
         return *self._open(None), self.conversations(None)
 
-    def _compare(self, turns: list[Turn], chosen: list[str], page_number: str) -> str:
+    def _compare(self, turns: list[Turn], chosen: list[str]) -> str:
+        """The last question both ways, as of the page that it was asked with."""
         if not turns:
             return render.error_html("Ask a question first.")
         answerer, unasked = self.service.answerer, None
         if not answerer.answers_from_memory:
             unasked = answers.NOT_ASKED if answerer.model.reads_memory else answers.UNTRAINED
         try:
-            asked, upto = turns[-1].question, page_index(page_number)
-            final, empty = self.service.compare(asked, chosen, upto)
+            last = turns[-1]
+            final, empty = self.service.compare(last.question, chosen, last.as_of_page)
             return answers.comparison_html(final, empty, unasked, answerer.memory_threshold)
         except RecollectError as error:
             return render.error_html(str(error))
@@ -230,20 +245,21 @@ class AskView:
         self, shelf: Shelf, chosen: list[str], talk: str | None, turns: list[Turn], at: At
     ) -> tuple[Any, ...]:
         """The view once the library has changed. The conversation is left alone unless it has
-        changed itself: what quoted a deleted document is gone, another tab may have gone on."""
+        changed itself: what quoted a deleted document is gone, another tab may have gone on. A
+        question that is being answered is shown by whoever asked it."""
         kept = self._kept(talk)
         stay = gr.skip()
         gone = talk is not None and not kept
         view = (
             gr.Dropdown(
-                choices=shelf.ready,
+                choices=offered(shelf.ready, chosen),
                 value=[d for _, d in shelf.ready if d in chosen],
                 multiselect=True,
             ),
             gr.HTML(EMPTY, visible=not shelf.documents),
             self.conversations(None) if gone else gr.Dropdown(choices=self._earlier()),
         )
-        if kept == turns:
+        if kept == turns or (kept and kept[-1].pending and kept[:-1] == turns):
             return *view, *(stay,) * 7
         told = answers.conversation_html(kept, self.service.titles()) or BEGIN
         # What was asked when this was called may be answered and shown by now, so what has only

@@ -20,6 +20,8 @@ _OUTCOMES = {
     "failed": "Failed",
 }
 
+#: Documents in the table: ten thousand are 90,000 nodes in a browser.
+ROWS = 200
 _BY_OCR = "see “Scanned pages” above"
 
 
@@ -47,21 +49,36 @@ class Shelf:
         return any(d.id == document_id for d in self.documents)
 
 
-def documents_html(documents: Sequence[Document]) -> str:
-    """The library as a table, or what to do when it is empty."""
+def documents_html(documents: Sequence[Document], wanted: str = "") -> str:
+    """The library as a table, or what to do when it is empty. wanted: words that the names or
+    states of the documents have, whatever the case; of many documents the first ROWS are shown."""
     if not documents:
         return '<p class="empty">The library is empty. Drop documents above.</p>'
-    named = names(documents)
+    named, words = names(documents), wanted.casefold().split()
+    found = list(documents)
+    if words:
+        told = {d.id: f"{named[d.id]} {state_of(d)}".casefold() for d in documents}
+        found = [d for d in documents if all(word in told[d.id] for word in words)]
     rows = "".join(
         f"<tr><td>{escape(named[d.id])}</td>"
         f'<td class="{escape(d.state)}">{escape(state_of(d))}</td>'
         f"<td>{d.pages:,}</td><td>{d.tokens:,}</td></tr>"
-        for d in documents
+        for d in found[:ROWS]
     )
-    return (
+    return _shown(len(documents), len(found), bool(words)) + (
         '<table class="documents"><thead><tr><th>Document</th><th>State</th><th>Pages</th>'
         f"<th>Tokens</th></tr></thead><tbody>{rows}</tbody></table>"
     )
+
+
+def _shown(there: int, found: int, asked: bool) -> str:
+    """How many of the documents the table shows, where that is not all of them."""
+    if not asked and found <= ROWS:
+        return ""
+    told = f"{found:,} of {count(there, 'document')}" if asked else count(there, "document")
+    if found > ROWS:
+        told += f"; the first {ROWS} are shown, “Find documents” above finds others"
+    return f'<p class="confidence" role="status">{told}.</p>'
 
 
 def names(documents: Sequence[Document]) -> dict[str, str]:
@@ -95,6 +112,8 @@ def state_of(document: Document) -> str:
         state += ", no page has text"
     elif document.pages_need_ocr:
         state += f", {count(document.pages_need_ocr, 'page needs', 'pages need')} OCR: {_BY_OCR}"
+    if document.pages_no_picture:
+        state += f", {count(document.pages_no_picture, 'page')} without text cannot be drawn"
     if document.pages_by_ocr:
         state += f", {count(document.pages_by_ocr, 'page')} read by OCR"
     if document.unknown_ratio > MOST_UNKNOWN:

@@ -1,5 +1,6 @@
 """Who is let in: this machine alone, unless a host and a password are set in the environment."""
 
+import math
 import os
 import re
 import secrets
@@ -10,9 +11,10 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.as_json import error_json
+from app.ui.tries import Tries, whose
 from app.ui.uploads import Uploads
 from armt_core.errors import UsageError
 from ingest.limits import ParseLimits
@@ -24,6 +26,11 @@ USER = "recollect"
 _FORM = re.compile(
     r"GET (/|/theme\.css|/favicon\.ico|/manifest\.json|/(assets|static|svelte)/.+)|HEAD /"
     r"|POST /login/?"
+)
+#: What the form says of a password that it did not take.
+WRONG = (
+    "This is not the password, or it came too soon: after several wrong ones the next is looked at "
+    "only after a while, up to a minute."
 )
 _STARTED = "/gradio_api/startup-events"
 
@@ -75,20 +82,42 @@ class LetIn:
     the form that asks for it, nothing else.
 
     Gradio asks for the login route by route, and some of its routes do not ask: those of MCP
-    among them. So it is asked for here, before any route. There is no limit on wrong tries, at the
-    form or here: a short password is worth little.
+    among them. So it is asked for here, before any route. An address that gave wrong passwords has
+    to wait before the next one is looked at, at the form and here (app.ui.tries).
     """
 
-    def __init__(self, app: ASGIApp, password: str) -> None:
+    def __init__(self, app: ASGIApp, password: str, tries: Tries | None = None) -> None:
         self._app, self._password = app, password.encode()
         self._token = secrets.token_urlsafe(16)
+        self._tries = tries or Tries()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves a request, or refuses it with 401."""
+        """Serves a request, or refuses it: with 401, and with 429 a password that came too soon (at
+        the form with 400, which is what it tells of)."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
-        elif self._has_password(scope):
+            return
+        address, given = whose((scope.get("client") or ("",))[0]), _bearer(scope)
+        form = scope.get("method") == "POST" and scope["path"].rstrip("/") == "/login"
+        wait = math.ceil(self._tries.wait(address)) if given or form else 0
+        if wait:
+            said = UsageError(
+                f"Several wrong passwords came from this address: the next one is looked at in "
+                f"{wait} s."
+            )
+            headers = {"Retry-After": str(wait)}
+            refusal = JSONResponse(error_json(said), 400 if form else 429, headers)
+            await refusal(scope, receive, send)
+            return
+        # As bytes: text that is not ASCII cannot be compared in constant time.
+        if given and secrets.compare_digest(given, self._password):
+            self._tries.right(address)
             await self._app(self._logged_in(scope), receive, send)
+            return
+        if given or form:
+            self._tries.wrong(address)  # until the form has said otherwise
+        if form:
+            await self._app(scope, receive, self._watched(send, address))
         elif self._may(HTTPConnection(scope)):
             await self._app(scope, receive, send)
         else:
@@ -96,11 +125,15 @@ class LetIn:
             refusal = JSONResponse(error_json(said), 401, {"WWW-Authenticate": "Bearer"})
             await refusal(scope, receive, send)
 
-    def _has_password(self, scope: Scope) -> bool:
-        # As bytes: text that is not ASCII cannot be compared in constant time.
-        given = dict(scope["headers"]).get(b"authorization", b"")
-        kind, _, password = given.partition(b" ")
-        return kind.lower() == b"bearer" and secrets.compare_digest(password, self._password)
+    def _watched(self, send: Send, address: str) -> Send:
+        """`send` of a login: what it answers tells whether the password was right."""
+
+        async def watched(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 200:
+                self._tries.right(address)
+            await send(message)
+
+        return watched
 
     def _logged_in(self, scope: Scope) -> Scope:
         """The request as it would come after a login, so that Gradio's own routes serve it too."""
@@ -120,3 +153,10 @@ class LetIn:
         kinds = ("access-token", "access-token-unsecure")
         given = (asked.cookies.get(f"{kind}-{gradio.cookie_id}") for kind in kinds)
         return any(token in gradio.tokens for token in given)
+
+
+def _bearer(scope: Scope) -> bytes:
+    """The password that a request sends as a bearer; empty for none."""
+    given = dict(scope["headers"]).get(b"authorization", b"")
+    kind, _, password = given.partition(b" ")
+    return password if kind.lower() == b"bearer" else b""

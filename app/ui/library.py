@@ -10,6 +10,7 @@ import gradio as gr
 
 from app.service import Service
 from app.ui import documents, render
+from app.ui.choosing import offer_what_is_typed, offered
 from app.ui.uploads import as_paths
 from armt_core.errors import RecollectError, UsageError
 from ingest.ocr import known_languages
@@ -45,6 +46,14 @@ class LibraryView:
             )
         self.resume = gr.Button("Go on reading", visible=False, elem_id="resume")
         self.reports = gr.HTML(elem_id="reports")
+        self.find = gr.Textbox(
+            "",
+            label="Find documents",
+            info="by words of their names or states: failed, needs OCR",
+            visible=False,
+            elem_id="find",
+            max_lines=1,
+        )
         self.table = gr.HTML(elem_id="library")
         with gr.Accordion("Hand a memory over, delete a document", open=False):
             self.chosen = gr.Dropdown(label="Document", choices=[], value=None, elem_id="chosen")
@@ -62,7 +71,7 @@ class LibraryView:
         private: Any = {"api_visibility": "private"}
         taken = self.files.upload(
             self._take,
-            inputs=[self.files, self.password, self.ocr],
+            inputs=[self.files, self.password, self.ocr, self.find],
             outputs=[self.reports, self.table],
             show_progress_on=self.reports,
             **private,
@@ -72,12 +81,22 @@ class LibraryView:
         taken.then(lambda: (None, ""), outputs=[self.files, self.password], **private)
         went_on = self.resume.click(
             self._go_on,
+            inputs=self.find,
             outputs=[self.reports, self.table, self.resume],
             show_progress_on=self.reports,
             **private,
         )
+        self.find.input(
+            self._listed,
+            inputs=self.find,
+            outputs=self.table,
+            show_progress="hidden",
+            trigger_mode="always_last",  # of a word that is typed only the end is looked for
+            **private,
+        )
         chosen = [self.extent, self.export, self.delete, self.exported, self.confirming]
         asked = {"inputs": self.chosen, "outputs": chosen, **private}
+        offer_what_is_typed(self.chosen, service, lambda shelf: shelf.all)
         self.chosen.input(self._consider, **asked)
         self.export.click(self._export, **asked)
         self.delete.click(lambda: gr.Row(visible=True), outputs=self.confirming, **private)
@@ -85,14 +104,15 @@ class LibraryView:
         removed = self.confirm.click(self._remove, self.chosen, [*chosen, self.chosen], **private)
         came_in = self.imported.upload(self._import, self.imported, chosen, **private)
         self.changes = (taken, went_on, removed, came_in)
-        self.watched = [self.chosen]
-        self.refreshed = [self.table, self.resume, self.chosen, *chosen]
+        self.watched = [self.chosen, self.find]
+        self.refreshed = [self.table, self.find, self.resume, self.chosen, *chosen]
 
     def _take(
         self,
         paths: Sequence[str] | None,
         password: str,
         languages: Sequence[str],
+        wanted: str,
         progress: Any = gr.Progress(),  # noqa: B008
     ) -> Iterator[tuple[Any, ...]]:
         """Reads dropped files; the reports so far after each. The copies that the browser's
@@ -107,14 +127,18 @@ class LibraryView:
             passwords = [password] if password else ()
             for report in self.service.add(dropped, show, passwords, languages):
                 done.append(report)
-                yield documents.reports_html(done), self._listed()
+                yield documents.reports_html(done), self._listed(wanted)
         except RecollectError as failure:
             error = render.error_html(str(failure))
         finally:
             _remove_uploads(dropped)
-        yield documents.reports_html(done) + error, self._listed()
+        yield documents.reports_html(done) + error, self._listed(wanted)
 
-    def _go_on(self, progress: Any = gr.Progress()) -> Iterator[tuple[Any, ...]]:  # noqa: B008
+    def _go_on(
+        self,
+        wanted: str,
+        progress: Any = gr.Progress(),  # noqa: B008
+    ) -> Iterator[tuple[Any, ...]]:
         """Reads on what was interrupted; the reports so far after each."""
 
         def show(path: Path, done: int, total: int) -> None:
@@ -123,20 +147,25 @@ class LibraryView:
         done = []
         for report in self.service.go_on(show):
             done.append(report)
-            yield documents.reports_html(done), self._listed(), gr.skip()
-        yield documents.reports_html(done), self._listed(), gr.Button(visible=False)
+            yield documents.reports_html(done), self._listed(wanted), gr.skip()
+        yield documents.reports_html(done), self._listed(wanted), gr.Button(visible=False)
 
-    def _listed(self) -> str:
-        return documents.documents_html(self.service.documents())
+    def _listed(self, wanted: str) -> str:
+        return documents.documents_html(self.service.documents(), wanted)
 
-    def again(self, shelf: documents.Shelf, chosen: str | None) -> tuple[Any, ...]:
+    def again(self, shelf: documents.Shelf, chosen: str | None, wanted: str) -> tuple[Any, ...]:
         """The view once the library has changed."""
         here = shelf.holds(chosen)
         gone = chosen is not None and not here
         return (
-            documents.documents_html(shelf.documents),
+            documents.documents_html(shelf.documents, wanted),
+            # Once it is there it stays: something may be typed in it.
+            gr.Textbox(visible=bool(wanted) or len(shelf.documents) > documents.ROWS),
             gr.Button(visible=any(d.interrupted for d in shelf.documents)),
-            gr.Dropdown(choices=shelf.all, value=chosen if here else None),
+            gr.Dropdown(
+                choices=offered(shelf.all, [chosen] if chosen else []),
+                value=chosen if here else None,
+            ),
             *(_chosen(DELETED, False) if gone else (gr.skip() for _ in range(5))),
         )
 

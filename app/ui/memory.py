@@ -11,6 +11,7 @@ from app.outline import Change, differences, outline
 from app.results import Citation, page_name
 from app.service import Service
 from app.ui.ask import page_html
+from app.ui.choosing import offer_what_is_typed, offered
 from app.ui.documents import Shelf
 from app.ui.render import beginning, count, error_html, on_citation
 from armt_core.errors import RecollectError
@@ -74,6 +75,8 @@ class MemoryView:
         shown = [self.size, self.plot, self.outline, self.listed, self.page, self.changes]
         self.watched = [self.chosen, self.other]
         self.refreshed = [self.chosen, self.other, *shown]
+        for dropdown in (self.chosen, self.other):
+            offer_what_is_typed(dropdown, service, lambda shelf: shelf.ready)
         self.chosen.input(self._show, inputs=self.chosen, outputs=shown, **private)
         self.outline.click(self._open, inputs=self.listed, outputs=self.page, **private)
         self.other.input(
@@ -102,8 +105,8 @@ class MemoryView:
         here, there = shelf.holds(chosen), shelf.holds(other)
         stay = gr.skip()
         return (
-            gr.Dropdown(choices=shelf.ready, value=chosen if here else None),
-            gr.Dropdown(choices=shelf.ready, value=other if there else None),
+            _choice(shelf, chosen if here else None),
+            _choice(shelf, other if there else None),
             *((stay,) * 5 if chosen is None or here else self._show(None)[:5]),
             stay if here and there else "",
         )
@@ -123,6 +126,10 @@ class MemoryView:
             return changes_html(ours, theirs, *differences(library, ours, theirs))
         except RecollectError as error:
             return error_html(str(error))
+
+
+def _choice(shelf: Shelf, chosen: str | None) -> gr.Dropdown:
+    return gr.Dropdown(choices=offered(shelf.ready, [chosen] if chosen else []), value=chosen)
 
 
 def _plotted(notes: Sequence[PassageNote]) -> pd.DataFrame:

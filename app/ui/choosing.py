@@ -1,0 +1,66 @@
+"""Dropdowns of documents: of many, a browser is sent a few and those whose names fit what is typed.
+
+Ten thousand choices in each of four dropdowns took a browser half a minute.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import gradio as gr
+
+from app.service import Service
+from app.ui.documents import Shelf
+
+#: What a dropdown offers: (name, id).
+Choices = list[tuple[str, str]]
+#: Documents that are offered at a time, besides those that are chosen.
+OFFERED = 100
+
+
+def offered(choices: Choices, chosen: Collection[str], typed: str = "") -> Choices:
+    """Of many choices the first OFFERED whose names have what is typed, and those chosen (ids)."""
+    if len(choices) <= OFFERED:
+        return choices
+    # As the browser compares, which leaves out what does not fit.
+    found = [choice for choice in choices if typed.lower() in choice[0].lower()][:OFFERED]
+    there = {name for _, name in found}
+    return [*found, *(c for c in choices if c[1] in chosen and c[1] not in there)]
+
+
+def offer_what_is_typed(
+    dropdown: gr.Dropdown, service: Service, listed: Callable[[Shelf], Choices]
+) -> None:
+    """Has a dropdown of documents offer others while somebody types, and the first again once it is
+    left. listed: what there is to choose from."""
+    known: tuple[str, Choices] = "", []
+
+    def choices() -> Choices:
+        nonlocal known
+        revision = service.revision()
+        if known[0] != revision:
+            known = revision, listed(Shelf.of(service.documents()))
+        return known[1]
+
+    def offer(chosen: str | Sequence[str] | None, typed: str) -> Any:
+        there = choices()
+        if len(there) <= OFFERED:
+            return gr.skip()  # all of them are there
+        many = bool(dropdown.multiselect)
+        ids = [chosen] if isinstance(chosen, str) else chosen or []
+        return gr.Dropdown(choices=offered(there, ids, typed), multiselect=many)
+
+    def typing(chosen: Any, event: gr.KeyUpData) -> Any:
+        return offer(chosen, event.input_value)
+
+    def leaving(chosen: Any) -> Any:
+        return offer(chosen, "")
+
+    quiet: Any = {
+        "inputs": dropdown,
+        "outputs": dropdown,
+        "show_progress": "hidden",
+        "trigger_mode": "multiple",  # "always_last" would tell what was typed first once more
+        "api_visibility": "private",
+    }
+    dropdown.key_up(typing, **quiet)
+    dropdown.blur(leaving, **quiet)
