@@ -69,6 +69,13 @@ def test_rewritten_keys_come_again_and_the_last_value_counts():
     assert rewritten > 10
 
 
+def test_two_pairs_to_rewrite_are_of_two_keys_for_one_alone_would_be_learned_as_none():
+    drawn = draw_documents(random.Random(1), "rewrite", 2, 20, 2)
+    assert all(len({key for key, _ in told(drawn, document)}) == 2 for document in range(20))
+    third = draw_documents(random.Random(1), "rewrite", 3, 20)
+    assert all(len({key for key, _ in told(third, document)}) == 2 for document in range(20))
+
+
 def test_a_document_is_drawn_from_its_seed_alone():
     one, other = (draw_documents(random.Random("3/7"), "rewrite", 5, 4, 2) for _ in range(2))
     assert torch.equal(one.pairs, other.pairs) and torch.equal(one.questions, other.questions)
@@ -81,17 +88,21 @@ def test_a_match_is_a_value_of_which_every_symbol_is_the_most_likely_one():
     assert matches(logits, drawn).tolist() == [[True], [False], [True]]
 
 
-def test_exact_match_is_the_share_of_all_documents(monkeypatch):
-    def every_other(model: object, drawn: Drawn) -> torch.Tensor:
+def test_exact_match_is_the_share_of_all_questions(monkeypatch):
+    batches = []
+
+    def worse_at_first(model: object, drawn: Drawn) -> torch.Tensor:
         logits = functional.one_hot(drawn.values, VOCABULARY).float()
-        logits[1::2] *= -1
+        wrong = 8 if not batches else 3
+        logits[:wrong] *= -1
+        batches.append(len(drawn.pairs))
         return logits
 
-    monkeypatch.setattr(associative, "answer", every_other)
-    # Batches of 8, 8 and 3: 4, 4 and 2 are right.
+    monkeypatch.setattr(associative, "answer", worse_at_first)
+    # Two batches of 8 documents and 2 questions each: none and 5 of 8 documents are right.
     model = small_model("armt", VOCABULARY, PAIR)
     found = associative.exact_match(model, "remember", 2, 19, random.Random(0))
-    assert found == 10 / 19
+    assert found == 10 / 32 and batches == [8, 8]
 
 
 @torch.no_grad()
@@ -131,8 +142,15 @@ def test_the_curriculum_ends_with_the_pairs_that_were_asked_for():
     assert associative.associative("remember", 7).stages[-1]["pairs"] == 7
 
 
+def test_of_long_documents_fewer_are_read_in_a_step_and_more_is_asked_about_each(monkeypatch):
+    monkeypatch.setattr(associative, "BATCH", 32)
+    stages = associative.associative("remember", 50).stages
+    assert [s["documents"] for s in stages] == [32, 32, 32, 32, 32, 16, 8]
+    assert [s["questions"] for s in stages] == [8, 8, 8, 8, 8, 16, 32]
+
+
 def test_results_are_written_with_the_setting_they_are_of(tmp_path: Path):
-    task = associative.associative("remember", 2, measured=(3,), documents=10)
+    task = associative.associative("remember", 2, measured=(3,), questions=10)
     found = learn(task, "prmt", 0, 2, tmp_path)
     written = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     assert {k: written[k] for k in found} == found and {"machine", "commit"} <= set(written)

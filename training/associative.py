@@ -21,18 +21,21 @@ from training.objectives.associative import (
 from training.small import SmallTask
 
 #: Pairs of the stages; a training of N pairs goes through those below N, and then N.
-CURRICULUM = (1, 2, 3, 5, 10, 20, 40, 50)
+CURRICULUM = (1, 2, 3, 5, 10, 20, 50)
 #: Pairs at which a trained system is measured.
 MEASURED = (10, 50, 100, 200, 500)
-#: Documents of a batch, and most questions about each.
-BATCH, QUESTIONS = 32, 8
+#: Most and fewest documents of a batch. Longer ones are fewer, so that about as many pairs are read
+#: in a step, and more is asked about each.
+BATCH, FEWEST, READ = 32, 8, 320
+#: Most questions of a batch.
+ASKED = 256
 
 
 def associative(
-    task: Task, pairs: int, measured: Sequence[int] = MEASURED, documents: int = 1000
+    task: Task, pairs: int, measured: Sequence[int] = MEASURED, questions: int = 1000
 ) -> SmallTask:
-    """Documents of up to so many pairs; measured at `pairs` and at each number of `measured`, on so
-    many new ones each, with one question.
+    """Documents of up to so many pairs; measured at `pairs` and at each number of `measured`, by at
+    least so many questions about new ones.
 
     Raises UsageError for more pairs than there are keys, or none.
     """
@@ -41,16 +44,16 @@ def associative(
 
     def measure(model: SystemModel, draw: random.Random) -> dict[str, Any]:
         shares = {
-            str(n): exact_match(model, task, n, documents, draw) for n in sorted({pairs, *measured})
+            str(n): exact_match(model, task, n, questions, draw) for n in sorted({pairs, *measured})
         }
-        return {"documents": documents, "exact_match": shares}
+        return {"questions": questions, "exact_match": shares}
 
     return SmallTask(
         name="associative",
         vocabulary=VOCABULARY,
         segment_tokens=PAIR,
         stages=[
-            {"task": task, "pairs": n, "documents": BATCH, "questions": QUESTIONS}
+            {"task": task, "pairs": n, **_batch(n)}
             for n in [*(n for n in CURRICULUM if n < pairs), pairs]
         ],
         objective=Associative,
@@ -59,13 +62,21 @@ def associative(
     )
 
 
+def _batch(pairs: int) -> dict[str, int]:
+    """Documents of a batch, and most questions about each, where documents have so many pairs."""
+    documents = min(BATCH, max(FEWEST, READ // pairs))
+    return {"documents": documents, "questions": ASKED // documents}
+
+
 @torch.no_grad()
 def exact_match(
-    model: SystemModel, task: Task, pairs: int, documents: int, draw: random.Random
+    model: SystemModel, task: Task, pairs: int, questions: int, draw: random.Random
 ) -> float:
-    """Share of so many documents of so many pairs after which the whole value is right."""
-    right = 0
-    for first in range(0, documents, BATCH):
-        drawn = draw_documents(draw, task, pairs, min(BATCH, documents - first))
-        right += int(matches(answer(model, drawn), drawn).sum())
-    return right / documents
+    """Share of at least so many questions about documents of so many pairs whose whole value is
+    right; several are asked about each, for reading is most of the cost."""
+    right = asked = 0
+    while asked < questions:
+        drawn = draw_documents(draw, task, pairs, BATCH, ASKED // BATCH)
+        found = matches(answer(model, drawn), drawn)
+        right, asked = right + int(found.sum()), asked + found.numel()
+    return right / asked

@@ -38,24 +38,26 @@ def projections(memory: AssociativeMemory) -> list[Projections]:
 @dataclass(frozen=True)
 class Writes:
     """associations (B, K, D) and normalizer (B, K): as they were before, and all of z now.
-    keys (B, n, K), changes (B, n, D): what was written since."""
+    keys (B, n, K), changes (B, n, D): what was written since. empty: nothing was there before."""
 
     associations: Tensor
     normalizer: Tensor
     keys: Tensor
     changes: Tensor
+    empty: bool
 
     @staticmethod
     def after(associations: Tensor, normalizer: Tensor) -> "Writes":
         """Nothing written yet after this memory."""
         (B, K, D), new = associations.shape, associations.new_zeros
-        return Writes(associations, normalizer, new(B, 0, K), new(B, 0, D))
+        empty = not bool(associations.any())
+        return Writes(associations, normalizer, new(B, 0, K), new(B, 0, D), empty)
 
     def values(self, rows: Tensor) -> Tensor:
         """A^T q of each row q: (B, T, K) to (B, T, D)."""
         found = rows @ self.keys.transpose(1, 2) @ self.changes
         # What was there before is most often nothing, and is then not worth a product.
-        return found + rows @ self.associations if bool(self.associations.any()) else found
+        return found if self.empty else found + rows @ self.associations
 
     def read(self, x: Tensor, w_query: Tensor, fixed: bool = False) -> Tensor:
         """`armt_core.associative.read` of x (B, T, D). fixed: without a gradient into the query."""
@@ -99,6 +101,7 @@ class Writes:
             normalizer,
             torch.cat([self.keys, keys], dim=1),
             torch.cat([self.changes, changes], dim=1),
+            self.empty,
         )
         return after, made, logits
 

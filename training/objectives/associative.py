@@ -49,10 +49,13 @@ def draw_documents(
     draw: random.Random, task: Task, pairs: int, documents: int, questions: int = 1
 ) -> Drawn:
     """So many documents of so many pairs, and questions about different keys of each, as many as
-    there are keys at most; in "rewrite" half as many keys share the pairs."""
+    there are keys at most; in "rewrite" half as many keys share the pairs, but never one alone:
+    who learns that the last value is the answer whatever the key is, writes all keys alike, and
+    does not learn to tell them apart any more."""
     told, asked = [], []
     for _ in range(documents):
-        keys = draw.sample(range(MOST_PAIRS), pairs if task == "remember" else (pairs + 1) // 2)
+        different = pairs if task == "remember" or pairs < 3 else (pairs + 1) // 2
+        keys = draw.sample(range(MOST_PAIRS), different)
         # Of keys that come again, each comes at least once, in any order.
         order = keys + [draw.choice(keys) for _ in range(pairs - len(keys))]
         draw.shuffle(order)

@@ -1,0 +1,58 @@
+"""Associative retrieval of all systems in one table and one picture.
+
+    python -m benchmarks.associative
+
+Shows what `python -m training associative` wrote into results.json, copied to
+benchmarks/results/associative-*.json, and draws the figure of docs/paper.md.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.plots import Panel, draw
+from benchmarks.results import RESULTS, print_table
+
+
+def main(arguments: list[str] | None = None, results: Path = RESULTS) -> int:
+    """Prints and draws all results that are there."""
+    argparse.ArgumentParser(prog="python -m benchmarks.associative").parse_args(arguments)
+    paths = sorted(results.glob("associative-*.json"))
+    trained = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    lengths = sorted({int(n) for one in trained for n in one["exact_match"]})
+    header = ["task", "trained on", "system", "seed", "steps", *map(str, lengths)]
+    print_table(header, [_row(one, lengths) for one in trained])
+    draw("associative", panels(trained))
+    return 0
+
+
+def panels(trained: list[dict[str, Any]]) -> list[Panel]:
+    """One for each task and number of pairs trained on, with a line for each system and seed."""
+    found: dict[tuple[str, int], dict[str, Any]] = {}
+    for one in trained:
+        lines = found.setdefault((one["told"], one["pairs"]), {})
+        lengths = sorted(map(int, one["exact_match"]))
+        shares = [100 * one["exact_match"][str(n)] for n in lengths]
+        lines[f"{one['system']}, seed {one['seed']}, {one['steps']:,} steps"] = lengths, shares
+    return [
+        Panel(f"{task}, up to {pairs} pairs", "pairs", "exact match, %", lines, True, marks=[pairs])
+        for (task, pairs), lines in sorted(found.items())
+    ]
+
+
+def _row(one: dict[str, Any], lengths: list[int]) -> list[str]:
+    shares = (one["exact_match"].get(str(n)) for n in lengths)
+    return [
+        one["told"],
+        f"{one['pairs']} pairs",
+        one["system"],
+        str(one["seed"]),
+        f"{one['steps']:,}",
+        *("" if share is None else f"{share:.1%}" for share in shares),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

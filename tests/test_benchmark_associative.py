@@ -1,0 +1,33 @@
+"""The table and the picture of associative retrieval."""
+
+import json
+
+from benchmarks import associative
+
+
+def test_each_task_has_its_panel_and_each_training_its_row_and_line(tmp_path, monkeypatch, capsys):
+    drawn = []
+    monkeypatch.setattr(associative, "draw", lambda name, panels: drawn.append((name, panels)))
+    for number, (task, system, shares) in enumerate(
+        [
+            ("rewrite", "armt", {"10": 0.99, "50": 0.5}),
+            ("remember", "armt", {"50": 0.25, "10": 1.0}),
+            ("remember", "rmt", {"10": 0.125}),
+        ]
+    ):
+        setting = {"told": task, "pairs": 10, "system": system, "seed": 3, "steps": 1500}
+        result = json.dumps({**setting, "exact_match": shares})
+        (tmp_path / f"associative-{number}.json").write_text(result)
+    assert associative.main([], tmp_path) == 0
+    ((name, (remember, rewrite)),) = drawn
+    assert name == "associative"
+    assert remember.title == "remember, up to 10 pairs" and remember.marks == [10]
+    assert remember.lines == {
+        "armt, seed 3, 1,500 steps": ([10, 50], [100.0, 25.0]),
+        "rmt, seed 3, 1,500 steps": ([10], [12.5]),
+    }
+    assert rewrite.lines == {"armt, seed 3, 1,500 steps": ([10, 50], [99.0, 50.0])}
+    rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines()]
+    assert [cell.strip() for cell in rows[-1]] == (
+        ["remember", "10 pairs", "rmt", "3", "1,500", "12.5%", ""]
+    )
