@@ -3,7 +3,7 @@
     python -m benchmarks.associative
 
 Shows what `python -m training associative` wrote into results.json, copied to
-benchmarks/results/associative-*.json, and draws the figure of docs/paper.md.
+benchmarks/results/associative-*.json, and draws docs/figures/associative.svg.
 """
 
 import argparse
@@ -21,6 +21,7 @@ def main(arguments: list[str] | None = None, results: Path = RESULTS) -> int:
     argparse.ArgumentParser(prog="python -m benchmarks.associative").parse_args(arguments)
     paths = sorted(results.glob("associative-*.json"))
     trained = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    trained.sort(key=lambda one: (one["told"], one["pairs"], one["system"], one["seed"]))
     lengths = sorted({int(n) for one in trained for n in one["exact_match"]})
     header = ["task", "trained on", "system", "seed", "steps", *map(str, lengths)]
     print_table(header, [_row(one, lengths) for one in trained])

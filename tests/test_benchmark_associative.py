@@ -28,6 +28,8 @@ def test_each_task_has_its_panel_and_each_training_its_row_and_line(tmp_path, mo
     }
     assert rewrite.lines == {"armt, seed 3, 1,500 steps": ([10, 50], [99.0, 50.0])}
     rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines()]
-    assert [cell.strip() for cell in rows[-1]] == (
-        ["remember", "10 pairs", "rmt", "3", "1,500", "12.5%", ""]
-    )
+    assert [[cell.strip() for cell in row] for row in rows[2:]] == [
+        ["remember", "10 pairs", "armt", "3", "1,500", "100.0%", "25.0%"],
+        ["remember", "10 pairs", "rmt", "3", "1,500", "12.5%", ""],
+        ["rewrite", "10 pairs", "armt", "3", "1,500", "99.0%", "50.0%"],
+    ]
