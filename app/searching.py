@@ -124,9 +124,8 @@ class Searcher:
                 )
             # A shorter document is asked as a whole.
             as_of_page = min(as_of_page, max(d.pages for d in ready) - 1)
-        alone = None
-        if len(ready) > DOCUMENTS:
-            alone = self._model.vector(question)
+        alone = self._model.vector(question) if len(ready) > DOCUMENTS else None
+        if alone is not None:
             ready = self._promising(question, alone, ready, as_of_page, memory)
         found = self.library.documents_by_id([d.id for d in ready])
         upto = [None if as_of_page is None else min(as_of_page, d.pages - 1) for d in found]
@@ -191,8 +190,7 @@ class Searcher:
         memory: Memory,
         alone: NDArray[np.float32] | None = None,
     ) -> list[Scope]:
-        """Documents, each with the last page that counts, as they are asked. alone: see
-        `DocumentModel.question_vectors`."""
+        """Documents, each with the last page that counts. alone: the question's vector, or None."""
         states = [self.memories.of(document, memory, upto) for document, upto in chosen]
         if memory == "empty":
             for document, _ in chosen:

@@ -10,6 +10,7 @@ THERE = [(f"Report {n} of {'AB'[n % 2]}", f"id{n}") for n in range(8)]
 
 @pytest.fixture(autouse=True)
 def few(monkeypatch):
+    monkeypatch.setattr(choosing, "ALL", 5)
     monkeypatch.setattr(choosing, "OFFERED", 3)
 
 
@@ -29,4 +30,4 @@ def test_what_is_typed_finds_the_others_whatever_the_case():
 
 
 def test_few_are_all_offered_whatever_is_typed_for_the_browser_finds_them_itself():
-    assert offered(THERE[:3], [], "report 2") == THERE[:3]
+    assert offered(THERE[:5], [], "report 2") == THERE[:5]

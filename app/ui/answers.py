@@ -116,6 +116,11 @@ def _aside(answer: Answer, titles: Mapping[str, str]) -> str:
     )
 
 
+#: What is said above an answer whose conversation was gone when it came.
+MOVED = (
+    '<p class="confidence" role="status">The conversation was deleted, here or in another tab. '
+    "This answer is kept in a new one.</p>"
+)
 #: What is said of memory alone where it is not asked.
 UNTRAINED = (
     "This model's memory is not trained yet: it is written and kept while reading, but it "

@@ -19,11 +19,6 @@ EMPTY = (
     "there; then ask about them here.</p>"
 )
 BEGIN = '<p class="empty">Answers are quoted, with the page drawn beside them.</p>'
-MOVED = (
-    '<p class="confidence" role="status">The conversation was deleted, here or in another tab. '
-    "This answer is kept in a new one.</p>"
-)
-
 #: Which turn of a conversation, and which of its citations.
 At = tuple[int, int]
 
@@ -173,7 +168,7 @@ class AskView:
         moved = talk is not None and asked.conversation_id != talk
         talk = asked.conversation_id
         turns = self._kept(talk)  # a document may have been deleted meanwhile
-        shown = (MOVED if moved else "") + answers.conversation_html(turns, titles)
+        shown = (answers.MOVED if moved else "") + answers.conversation_html(turns, titles)
         drawn = self._draw(turns, (len(turns) - 1, 0))
         yield shown, *drawn, talk, turns, stay, stay, self.conversations(talk)
 

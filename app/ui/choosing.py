@@ -1,6 +1,8 @@
 """Dropdowns of documents: of many, a browser is sent a few and those whose names fit what is typed.
 
-Ten thousand choices in each of four dropdowns took a browser half a minute.
+Ten thousand choices in each of four dropdowns took a browser half a minute. Gradio's dropdown keeps
+the place of the highlighted choice when its choices change, so that after typing Enter may take
+another one than the first that is listed; a click takes what it is on.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -13,13 +15,14 @@ from app.ui.documents import Shelf
 
 #: What a dropdown offers: (name, id).
 Choices = list[tuple[str, str]]
-#: Documents that are offered at a time, besides those that are chosen.
-OFFERED = 100
+#: So many documents are all offered; of more, OFFERED at a time besides those that are chosen.
+ALL, OFFERED = 1000, 100
 
 
 def offered(choices: Choices, chosen: Collection[str], typed: str = "") -> Choices:
-    """Of many choices the first OFFERED whose names have what is typed, and those chosen (ids)."""
-    if len(choices) <= OFFERED:
+    """Of more than ALL choices the first OFFERED whose names have what is typed, and those that are
+    chosen (ids)."""
+    if len(choices) <= ALL:
         return choices
     # As the browser compares, which leaves out what does not fit.
     found = [choice for choice in choices if typed.lower() in choice[0].lower()][:OFFERED]
@@ -43,7 +46,7 @@ def offer_what_is_typed(
 
     def offer(chosen: str | Sequence[str] | None, typed: str) -> Any:
         there = choices()
-        if len(there) <= OFFERED:
+        if len(there) <= ALL:
             return gr.skip()  # all of them are there
         many = bool(dropdown.multiselect)
         ids = [chosen] if isinstance(chosen, str) else chosen or []
