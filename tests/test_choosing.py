@@ -3,7 +3,7 @@
 import pytest
 
 from app.ui import choosing
-from app.ui.choosing import offered
+from app.ui.choosing import brought_up_to_date, offered
 
 THERE = [(f"Report {n} of {'AB'[n % 2]}", f"id{n}") for n in range(8)]
 
@@ -31,3 +31,21 @@ def test_what_is_typed_finds_the_others_whatever_the_case():
 
 def test_few_are_all_offered_whatever_is_typed_for_the_browser_finds_them_itself():
     assert offered(THERE[:5], [], "report 2") == THERE[:5]
+
+
+def told(choices, chosen):
+    return brought_up_to_date(choices, chosen).constructor_args
+
+
+def test_what_is_chosen_and_still_there_is_not_told_again_for_something_else_may_be_by_now():
+    assert (
+        "value" not in told(THERE, "id6")
+        and ("Report 6 of A", "id6") in told(THERE, "id6")["choices"]
+    )
+    assert "value" not in told(THERE, None) and "value" not in told(THERE, ["id7", "id2"])
+
+
+def test_what_is_chosen_and_gone_is_taken_back():
+    assert told(THERE, "gone")["value"] is None
+    assert told(THERE, ["id2", "gone"])["value"] == ["id2"]
+    assert told(THERE, ["gone"])["value"] == []

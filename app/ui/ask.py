@@ -10,7 +10,7 @@ from app.conversing import Turn
 from app.results import Answer, Citation, Memory
 from app.service import Service
 from app.ui import answers, render
-from app.ui.choosing import offer_what_is_typed, offered
+from app.ui.choosing import brought_up_to_date, offer_what_is_typed
 from app.ui.documents import Shelf
 from armt_core.errors import RecollectError, UsageError
 
@@ -246,11 +246,7 @@ class AskView:
         stay = gr.skip()
         gone = talk is not None and not kept
         view = (
-            gr.Dropdown(
-                choices=offered(shelf.ready, chosen),
-                value=[d for _, d in shelf.ready if d in chosen],
-                multiselect=True,
-            ),
+            brought_up_to_date(shelf.ready, chosen),
             gr.HTML(EMPTY, visible=not shelf.documents),
             self.conversations(None) if gone else gr.Dropdown(choices=self._earlier()),
         )

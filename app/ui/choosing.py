@@ -30,6 +30,22 @@ def offered(choices: Choices, chosen: Collection[str], typed: str = "") -> Choic
     return [*found, *(c for c in choices if c[1] in chosen and c[1] not in there)]
 
 
+def brought_up_to_date(choices: Choices, chosen: str | Sequence[str] | None) -> gr.Dropdown:
+    """A dropdown once the library has changed; chosen: ids, a sequence where several can be.
+
+    What is chosen is told only where some of it is gone: by the time that this comes to a page,
+    somebody may have chosen something else there.
+    """
+    many = chosen is not None and not isinstance(chosen, str)
+    ids = [chosen] if isinstance(chosen, str) else list(chosen or [])
+    there = {id for _, id in choices}
+    left = [id for id in ids if id in there]
+    told: dict[str, Any] = {"choices": offered(choices, left), "multiselect": many}
+    if left != ids:
+        told["value"] = left if many else None
+    return gr.Dropdown(**told)
+
+
 def offer_what_is_typed(
     dropdown: gr.Dropdown, service: Service, listed: Callable[[Shelf], Choices]
 ) -> None:

@@ -10,7 +10,7 @@ import gradio as gr
 
 from app.service import Service
 from app.ui import documents, render
-from app.ui.choosing import offer_what_is_typed, offered
+from app.ui.choosing import brought_up_to_date, offer_what_is_typed
 from app.ui.uploads import as_paths
 from armt_core.errors import RecollectError, UsageError
 from ingest.ocr import known_languages
@@ -155,17 +155,13 @@ class LibraryView:
 
     def again(self, shelf: documents.Shelf, chosen: str | None, wanted: str) -> tuple[Any, ...]:
         """The view once the library has changed."""
-        here = shelf.holds(chosen)
-        gone = chosen is not None and not here
+        gone = chosen is not None and not shelf.holds(chosen)
         return (
             documents.documents_html(shelf.documents, wanted),
             # Once it is there it stays: something may be typed in it.
             gr.Textbox(visible=bool(wanted) or len(shelf.documents) > documents.ROWS),
             gr.Button(visible=any(d.interrupted for d in shelf.documents)),
-            gr.Dropdown(
-                choices=offered(shelf.all, [chosen] if chosen else []),
-                value=chosen if here else None,
-            ),
+            brought_up_to_date(shelf.all, chosen),
             *(_chosen(DELETED, False) if gone else (gr.skip() for _ in range(5))),
         )
 

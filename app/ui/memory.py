@@ -11,7 +11,7 @@ from app.outline import Change, differences, outline
 from app.results import Citation, page_name
 from app.service import Service
 from app.ui.ask import page_html
-from app.ui.choosing import offer_what_is_typed, offered
+from app.ui.choosing import brought_up_to_date, offer_what_is_typed
 from app.ui.documents import Shelf
 from app.ui.render import beginning, count, error_html, on_citation
 from armt_core.errors import RecollectError
@@ -105,8 +105,8 @@ class MemoryView:
         here, there = shelf.holds(chosen), shelf.holds(other)
         stay = gr.skip()
         return (
-            _choice(shelf, chosen if here else None),
-            _choice(shelf, other if there else None),
+            brought_up_to_date(shelf.ready, chosen),
+            brought_up_to_date(shelf.ready, other),
             *((stay,) * 5 if chosen is None or here else self._show(None)[:5]),
             stay if here and there else "",
         )
@@ -126,10 +126,6 @@ class MemoryView:
             return changes_html(ours, theirs, *differences(library, ours, theirs))
         except RecollectError as error:
             return error_html(str(error))
-
-
-def _choice(shelf: Shelf, chosen: str | None) -> gr.Dropdown:
-    return gr.Dropdown(choices=offered(shelf.ready, [chosen] if chosen else []), value=chosen)
 
 
 def _plotted(notes: Sequence[PassageNote]) -> pd.DataFrame:
