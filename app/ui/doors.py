@@ -27,10 +27,10 @@ _FORM = re.compile(
     r"GET (/|/theme\.css|/favicon\.ico|/manifest\.json|/(assets|static|svelte)/.+)|HEAD /"
     r"|POST /login/?"
 )
-#: What the form says of a password that it did not take.
-WRONG = (
-    "This is not the password, or it came too soon: after several wrong ones the next is looked at "
-    "only after a while, up to a minute."
+#: What the form says, which calls any password that it did not take a wrong one.
+WAITS = (
+    "After several wrong passwords the next is looked at only after a while, up to a minute, and a "
+    "right one that comes sooner is refused, too."
 )
 _STARTED = "/gradio_api/startup-events"
 
@@ -70,7 +70,7 @@ def launch_settings(at: Door) -> dict[str, Any]:
     if at.password is not None:
         settings["middleware"].insert(0, Middleware(LetIn, at.password))
         settings["auth"] = (USER, at.password)
-        settings["auth_message"] = f"The user is {USER}."
+        settings["auth_message"] = f"The user is {USER}. {WAITS}"
     if at.host in LOOPBACK:
         # A page of the web may name itself anything and have that name lead to this machine.
         settings["middleware"].insert(0, Middleware(TrustedHostMiddleware, list(LOOPBACK)))

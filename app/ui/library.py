@@ -86,7 +86,7 @@ class LibraryView:
             show_progress_on=self.reports,
             **private,
         )
-        self.find.input(
+        self.find.change(
             self._listed,
             inputs=self.find,
             outputs=self.table,

@@ -15,12 +15,8 @@ from app.ui.library import LibraryView
 from app.ui.memory import MemoryView
 
 STYLE = Path(__file__).with_name("style.css")
-#: What Gradio tells screen readers and has no words for, and of wrong passwords in its own.
-STATUS = {
-    "common.complete": "Done",
-    "common.error": "Error",
-    "login.incorrect_credentials": doors.WRONG,
-}
+#: What Gradio tells screen readers and has no words for.
+STATUS = {"common.complete": "Done", "common.error": "Error"}
 #: Fonts of the system alone: nothing is fetched.
 FONTS = ("system-ui", "sans-serif")
 #: Gradio's own colours of hints and errors are too near to what is behind them.
