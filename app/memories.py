@@ -51,7 +51,11 @@ class Memories:
 
     def _check(self, document: Document, as_of_page: int | None) -> None:
         if document.fingerprint != self._model.fingerprint:
-            mend = "Delete it" if document.memory_alone else "Read it again (python -m app reread)"
+            mend = (
+                "Delete it"
+                if document.memory_alone
+                else "Read it again, and what else was read so (python -m app reread)"
+            )
             raise OtherModel(
                 f'"{document.title}" was read by model {document.fingerprint[:12]}, the loaded '
                 f"model is {self._model.fingerprint[:12]}. {mend}, or start with the model that "

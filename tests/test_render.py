@@ -295,6 +295,19 @@ def test_each_state_of_a_document_has_its_words(changes, words):
     assert words in html and "Yearbook" in html and "12,345" in html
 
 
+def test_what_another_model_has_read_is_not_called_ready():
+    read, other = document(fingerprint="a" * 64), "b" * 64
+    assert ">ready</td>" in documents.documents_html([read], model="a" * 64)
+    assert "another model read it; “python -m app reread”" in documents.documents_html(
+        [read], model=other
+    )
+    assert "another" in documents.documents_html([read], "another", other)  # it is found by that
+    alone = document(fingerprint="a" * 64, format="memory", pages=0)
+    assert ">cannot be asked: another model read it</td>" in documents.documents_html(
+        [alone], model=other
+    )
+
+
 def test_of_many_documents_the_first_are_listed_and_words_find_the_others(monkeypatch):
     monkeypatch.setattr(documents, "ROWS", 2)
     shelf = [document(id=name * 32, title=f"Year {name}") for name in "abc"]

@@ -49,19 +49,22 @@ class Shelf:
         return any(d.id == document_id for d in self.documents)
 
 
-def documents_html(documents: Sequence[Document], wanted: str = "") -> str:
+def documents_html(
+    documents: Sequence[Document], wanted: str = "", model: str | None = None
+) -> str:
     """The library as a table, or what to do when it is empty. wanted: words that the names or
-    states of the documents have, whatever the case; of many documents the first ROWS are shown."""
+    states of the documents have, whatever the case; of many documents the first ROWS are shown.
+    model: the fingerprint of the one that answers."""
     if not documents:
         return '<p class="empty">The library is empty. Drop documents above.</p>'
     named, words = names(documents), wanted.casefold().split()
     found = list(documents)
     if words:
-        told = {d.id: f"{named[d.id]} {state_of(d)}".casefold() for d in documents}
+        told = {d.id: f"{named[d.id]} {state_of(d, model)}".casefold() for d in documents}
         found = [d for d in documents if all(word in told[d.id] for word in words)]
     rows = "".join(
         f"<tr><td>{escape(named[d.id])}</td>"
-        f'<td class="{escape(d.state)}">{escape(state_of(d))}</td>'
+        f'<td class="{escape(d.state)}">{escape(state_of(d, model))}</td>'
         f"<td>{d.pages:,}</td><td>{d.tokens:,}</td></tr>"
         for d in found[:ROWS]
     )
@@ -94,8 +97,9 @@ def names(documents: Sequence[Document]) -> dict[str, str]:
     return {k: f"{name} · {k[:8]}" if again[name] > 1 else name for k, name in named.items()}
 
 
-def state_of(document: Document) -> str:
-    """The state for people, with its reason; plain text."""
+def state_of(document: Document, model: str | None = None) -> str:
+    """The state for people, with its reason; plain text. model: the fingerprint of the one that
+    answers: what another has read cannot be asked."""
     state: str = document.state
     if document.interrupted:
         state = (
@@ -104,6 +108,9 @@ def state_of(document: Document) -> str:
         )
     elif document.state == "failed":
         state = f"failed: {document.reason}"
+    elif document.state == "ready" and model not in (None, document.fingerprint):
+        mend = "" if document.memory_alone else "; “python -m app reread” reads it again"
+        state = f"cannot be asked: another model read it{mend}"
     elif document.memory_alone:
         state = "a memory alone: it answers, and there is no text to search or to cite"
     elif document.pages and document.pages_need_ocr == document.pages:

@@ -14,6 +14,7 @@ from app.ui.choosing import brought_up_to_date, offer_what_is_typed
 from app.ui.uploads import as_paths
 from armt_core.errors import RecollectError, UsageError
 from ingest.ocr import known_languages
+from storage.records import Document
 
 DELETED = '<p class="extent">Deleted.</p>'
 
@@ -151,13 +152,17 @@ class LibraryView:
         yield documents.reports_html(done), self._listed(wanted), gr.Button(visible=False)
 
     def _listed(self, wanted: str) -> str:
-        return documents.documents_html(self.service.documents(), wanted)
+        return self._table(self.service.documents(), wanted)
+
+    def _table(self, there: Sequence[Document], wanted: str) -> str:
+        model = self.service.answerer.model.fingerprint
+        return documents.documents_html(there, wanted, model)
 
     def again(self, shelf: documents.Shelf, chosen: str | None, wanted: str) -> tuple[Any, ...]:
         """The view once the library has changed."""
         gone = chosen is not None and not shelf.holds(chosen)
         return (
-            documents.documents_html(shelf.documents, wanted),
+            self._table(shelf.documents, wanted),
             # Once it is there it stays: something may be typed in it.
             gr.Textbox(visible=bool(wanted) or len(shelf.documents) > documents.ROWS),
             gr.Button(visible=any(d.interrupted for d in shelf.documents)),
