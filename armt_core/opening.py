@@ -1,30 +1,18 @@
-"""Opening a model folder: which type is faster here, and what identifies the model.
-
-Axes: B documents, T tokens.
-"""
+"""Opening a model folder: which type is faster here, and what identifies the model."""
 
 import hashlib
 import json
-import logging
-import time
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 from transformers import AutoTokenizer
 
 from armt_core.document_model import DocumentModel
 from armt_core.errors import ModelError
 from armt_core.model import ArmtModel
 from armt_core.packing import pack_linears
-from armt_core.systems import SystemModel
 from armt_core.tokenizing import OneAtATime
-
-log = logging.getLogger(__name__)
-
-# A 16-bit model must be clearly faster to be chosen; a near tie would flip between runs.
-CLEARLY_FASTER = 1.2
 
 
 def open_model(
@@ -33,8 +21,8 @@ def open_model(
     """Opens a model folder, on a GPU if there is one; nothing is downloaded.
 
     settings: what else decides the memory (the parser's version); goes into the
-    fingerprint. dtype: of the backbone; None: the faster of float32 and bfloat16,
-    by a short measurement. Raises ModelError for a folder that is not a model.
+    fingerprint. dtype: of the backbone; None: `faster_dtype` of the device. Raises ModelError
+    for a folder that is not a model.
     """
     folder = Path(folder)
     if not (folder / "config.json").is_file():
@@ -49,7 +37,7 @@ def open_model(
         raise ModelError(f"The model in {folder} cannot be loaded: {error}") from error
     model = model.to(device).eval()
     if dtype is None:
-        dtype = faster_dtype(model)
+        dtype = faster_dtype(model.device)
         model.backbone.to(dtype)
         model.deltas.to(dtype)
         if device == "cpu" and "memory" in model.deltas:
@@ -60,33 +48,21 @@ def open_model(
     return DocumentModel(model, OneAtATime(tokenizer), fingerprint(folder, settings or {}))
 
 
-def faster_dtype(model: SystemModel, runs: int = 5) -> torch.dtype:
-    """float32 or bfloat16: the one in which one full segment goes through faster.
+def faster_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 where the device multiplies in it (CPUs with AMX or AVX512_BF16, GPUs that say so),
+    float32 elsewhere.
 
-    Tries both on this device; leaves the backbone as it was.
+    By what the processor can, not by a measurement: on a busy machine two programs measured
+    differently, and a reading that was continued did not end in the same bits.
     """
-    original = model.backbone.dtype
-    kept = {name: tensor.clone() for name, tensor in model.backbone.state_dict().items()}
-    ids = torch.ones(1, model.config.segment_tokens, dtype=torch.int64, device=model.device)
-    seconds: dict[torch.dtype, float] = {}
-    for dtype in (torch.float32, torch.bfloat16):
-        model.backbone.to(dtype)
-        with torch.inference_mode():
-            times = [_seconds(model, ids) for _ in range(runs)]
-        seconds[dtype] = min(times[1:])
-    model.backbone.to(original).load_state_dict(kept)
-    ratio = seconds[torch.float32] / seconds[torch.bfloat16]
-    chosen = torch.bfloat16 if ratio > CLEARLY_FASTER else torch.float32
-    log.info("bfloat16 is %.2f times as fast as float32 here: using %s", ratio, chosen)
-    return chosen
-
-
-def _seconds(model: SystemModel, ids: Tensor) -> float:
-    start = time.perf_counter()
-    model.run(ids)
-    if ids.device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
+    if device.type == "cuda":
+        able = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        # Torch has no public name for these; without AMX or AVX512_BF16 it only imitates them.
+        able = device.type == "cpu" and (
+            torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+        )
+    return torch.bfloat16 if able else torch.float32
 
 
 def fingerprint(folder: Path, settings: dict[str, Any]) -> str:

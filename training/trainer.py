@@ -112,7 +112,7 @@ def train(
 
 def _precision(model: SystemModel) -> str:
     """ "bf16" where products in bfloat16 are faster on this device, else "no"."""
-    return "bf16" if faster_dtype(model) == torch.bfloat16 else "no"
+    return "bf16" if faster_dtype(model.device) == torch.bfloat16 else "no"
 
 
 def _set_dropout(model: nn.Module, share: float) -> None:

@@ -90,6 +90,9 @@ class AskView:
             with gr.Row(elem_classes="pair"):
                 self.new = gr.Button("New conversation", elem_id="new")
                 self.forget = gr.Button("Delete this one", variant="stop", elem_id="forget")
+            with gr.Row(visible=False, elem_classes="pair") as self.sure:
+                self.gone = gr.Button("Delete it for good", variant="stop", elem_id="forget-it")
+                self.stays = gr.Button("Keep it", elem_id="keep-it")
 
     def _connect(self) -> None:
         private: Any = {"api_visibility": "private"}
@@ -115,15 +118,12 @@ class AskView:
         self.new.click(
             lambda: (*self._open(None), None), outputs=[*opened, self.earlier], **private
         )
-        self.forget.click(
-            self._forget, inputs=self.talk, outputs=[*opened, self.earlier], **private
-        )
-        self.compare.click(
-            self._compare,
-            inputs=[self.said, self.documents],
-            outputs=self.comparison,
-            **private,
-        )
+        self.forget.click(lambda: gr.Row(visible=True), outputs=self.sure, **private)
+        self.stays.click(lambda: gr.Row(visible=False), outputs=self.sure, **private)
+        forgotten = [*opened, self.earlier, self.sure]
+        self.gone.click(self._forget, inputs=self.talk, outputs=forgotten, **private)
+        compared = [self.said, self.documents]
+        self.compare.click(self._compare, inputs=compared, outputs=self.comparison, **private)
 
     def _respond(
         self,
@@ -195,7 +195,7 @@ class AskView:
         if talk is not None:
             with suppress(RecollectError):  # another tab was faster
                 self.service.library.delete_conversation(talk)
-        return *self._open(None), self.conversations(None)
+        return *self._open(None), self.conversations(None), gr.Row(visible=False)
 
     def _compare(self, turns: list[Turn], chosen: list[str]) -> str:
         """The last question both ways, as of the page that it was asked with."""

@@ -52,7 +52,7 @@ def evaluate(
     """The tables named in `only`, on what was kept apart from training. n: stories of a task at
     a length, and documents for recall; questions: of each kind for the spans. Rows are plain
     dictionaries. control: a model that was trained without a memory, beside what asks one."""
-    dtype = faster_dtype(model)  # as the app opens it
+    dtype = faster_dtype(model.device)  # as the app opens it
     for some in (model, control):
         if some is not None:
             some.eval()

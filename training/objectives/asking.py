@@ -290,8 +290,7 @@ class Asking(Objective):
 
 
 def _likest(question: Sequence[int], document: Sequence[Passage], numbers: list[int]) -> int:
-    """Which of these passages has most of the question's tokens: the hardest to tell from one
-    that answers it."""
+    """Which of these passages has most of the question's tokens: the hardest to tell apart."""
     asked = set(question)
     return max(numbers, key=lambda i: len(asked & set(document[i].tokens)))
 
