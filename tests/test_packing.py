@@ -8,6 +8,7 @@ from torch import nn
 from armt_core.document_model import TILE, Segment
 from armt_core.model import ArmtModel
 from armt_core.opening import open_model
+from armt_core.opening import faster_dtype
 from armt_core.packing import PackedLinear, can_pack, pack_linears
 from armt_core.pooling import mean_pool
 from armt_core.reading import read_sequential
@@ -102,3 +103,14 @@ def test_a_tile_is_filled_up_with_masked_tokens_only(reader, length):
     padded, mask = reader.whole_tiles([ids])
     assert padded.shape == mask.shape == (1, -(-length // TILE) * TILE)
     assert int(mask.sum()) == length and bool((padded[mask.bool()] == 7).all())
+
+
+@pytest.mark.parametrize(("amx", "avx512", "expected"), [
+    (True, False, torch.bfloat16), (False, True, torch.bfloat16), (False, False, torch.float32),
+])  # fmt: skip
+def test_bfloat16_is_chosen_by_what_the_processor_can_and_never_by_the_clock(
+    monkeypatch, amx, avx512, expected
+):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
+    assert faster_dtype(torch.device("cpu")) == expected
