@@ -7,8 +7,7 @@ from torch import nn
 
 from armt_core.document_model import TILE, Segment
 from armt_core.model import ArmtModel
-from armt_core.opening import open_model
-from armt_core.opening import faster_dtype
+from armt_core.opening import faster_dtype, open_model
 from armt_core.packing import PackedLinear, can_pack, pack_linears
 from armt_core.pooling import mean_pool
 from armt_core.reading import read_sequential
