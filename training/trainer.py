@@ -56,7 +56,7 @@ def train(
 
     objectives: those of a stage, by name, made when the stage begins. stop_after: at most so
     many steps in this call. precision: "no" (float32) or "bf16"; None: that of the checkpoint,
-    else the faster one by a short measurement. Every batch is drawn from the seed and its
+    else `faster_dtype` of the device. Every batch is drawn from the seed and its
     step alone, so a training in pieces sees the batches of one that was never stopped.
     TensorBoard files and the checkpoint are written into `folder`.
     Raises CheckpointError if the checkpoint is of another recipe.
