@@ -56,6 +56,13 @@ def _serve(options: argparse.Namespace) -> int:
             Library(options.library) as library,
             Service(Answerer.open(library, options.model)) as service,
         ):
+            others = sum(d.of_another(service.model) for d in service.documents())
+            if others:
+                say(
+                    f"Another model read {others:,} of the documents: they cannot be asked until "
+                    f"they are read again, on the page or with: {library.command('reread')}",
+                    file=sys.stderr,
+                )
             say(f"Recollect is at http://{at.host}:{options.port}", file=sys.stderr)
             build(service).launch(server_port=options.port, quiet=True, **settings)
     except (RecollectError, OSError) as error:

@@ -257,7 +257,7 @@ class Answerer:
         if not passage.start <= start < end <= min(passage.end, len(text)):
             raise DamagedSnapshot(
                 f'Passage {passage.id} of "{passage.title}" does not fit its page; '
-                "check the library with: python -m app verify"
+                f"check the library with: {self.library.command('verify')}"
             )
         return Citation(
             document_id=passage.document_id,

@@ -9,8 +9,9 @@ from armt_core.errors import RecollectError
 from storage.records import Document
 
 
-def document_json(document: Document) -> dict[str, Any]:
-    """A document as `documents` and `show` print it; times are ISO 8601, UTC."""
+def document_json(document: Document, model: str) -> dict[str, Any]:
+    """A document as `documents` and `show` print it; times are ISO 8601, UTC. model: the
+    fingerprint of the one that answers, which cannot be asked about what another read."""
     return {
         "document_id": document.id,
         "title": document.title,
@@ -30,6 +31,7 @@ def document_json(document: Document) -> dict[str, Any]:
         "segments_read": document.segments_read,
         "snapshot_sha256": document.snapshot_sha256,
         "fingerprint": document.fingerprint,
+        "other_model": document.of_another(model),
         "bytes_kept": document.bytes_kept,
         "original_kept": document.original_kept,
         "sha256": document.sha256,

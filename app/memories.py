@@ -54,12 +54,12 @@ class Memories:
             mend = (
                 "Delete it"
                 if document.memory_alone
-                else "Read it again, and what else was read so (python -m app reread)"
+                else f"Read it again, and what else was read so: {self._library.command('reread')}"
             )
             raise OtherModel(
                 f'"{document.title}" was read by model {document.fingerprint[:12]}, the loaded '
-                f"model is {self._model.fingerprint[:12]}. {mend}, or start with the model that "
-                "read it."
+                f"model is {self._model.fingerprint[:12]}. {mend} (or start with the model that "
+                "read it)."
             )
         if as_of_page is not None and document.memory_alone:
             raise UsageError(

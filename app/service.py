@@ -18,7 +18,7 @@ from ingest.child import ParserPool
 from ingest.limits import ParseLimits
 from ingest.ocr import find_ocr
 from ingest.pipeline import ingest_paths, reread_document
-from ingest.reports import FileReport, report_of
+from ingest.reports import FileReport, Outcome, report_of
 from storage.records import Conversation, Document, Page
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,11 @@ class Service:
 
     def __exit__(self, *exception: object) -> None:
         self._pool.__exit__(None, None, None)
+
+    @property
+    def model(self) -> str:
+        """The fingerprint of the model that answers."""
+        return self.answerer.model.fingerprint
 
     def documents(self) -> list[Document]:
         """Everything in the library, by title."""
@@ -70,8 +75,9 @@ class Service:
         )
 
     def go_on(self, progress: Callable[[Path, int, int], None]) -> Iterator[FileReport]:
-        """Reads on what was interrupted, from its last checkpoint; a report for each."""
-        for document in [d for d in self.documents() if d.interrupted]:
+        """Reads on what was interrupted, from its last checkpoint, and again what another model
+        read; a report for each."""
+        for document in [d for d in self.documents() if d.to_be_read(self.model)]:
             name, started = Path(document.title), time.perf_counter()
             try:
                 version = reread_document(
@@ -80,7 +86,8 @@ class Service:
             except RecollectError as error:
                 yield FileReport(str(name), "failed", title=document.title, reason=str(error))
             else:
-                report = report_of(name, "continued", version)
+                kind: Outcome = "continued" if document.interrupted else "reread"
+                report = report_of(name, kind, version)
                 yield replace(report, seconds=time.perf_counter() - started)
 
     def export(self, document_id: str) -> tuple[str, bytes]:

@@ -1,7 +1,5 @@
-"""Opening a model folder: which type is faster here, and what identifies the model."""
+"""Opening a model folder: which type is faster here."""
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +8,7 @@ from transformers import AutoTokenizer
 
 from armt_core.document_model import DocumentModel
 from armt_core.errors import ModelError
+from armt_core.fingerprint import configuration, fingerprint
 from armt_core.model import ArmtModel
 from armt_core.packing import pack_linears
 from armt_core.tokenizing import OneAtATime
@@ -25,8 +24,7 @@ def open_model(
     for a folder that is not a model.
     """
     folder = Path(folder)
-    if not (folder / "config.json").is_file():
-        raise ModelError(f"{folder} is no model folder: it has no config.json.")
+    configuration(folder)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         model = ArmtModel.from_pretrained(
@@ -63,29 +61,3 @@ def faster_dtype(device: torch.device) -> torch.dtype:
             torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
         )
     return torch.bfloat16 if able else torch.float32
-
-
-def fingerprint(folder: Path, settings: dict[str, Any]) -> str:
-    """Hex SHA-256 over weights, tokenizer files, segment and memory settings."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    backbone = {
-        k: v
-        for k, v in config.get("backbone", {}).items()
-        if k not in ("dtype", "torch_dtype", "transformers_version", "architectures")
-    }
-    own = ("num_memory_tokens", "memory_dim", "segment_tokens", "memory_tokens", "deltas")
-    described = {"backbone": backbone, "memory": {k: config.get(k) for k in own}, **settings}
-    if config.get("system", "armt") != "armt":  # older configurations do not name it
-        described |= {"system": config["system"], "window": config.get("window")}
-    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
-    files = sorted(
-        p
-        for p in folder.iterdir()
-        if p.suffix == ".safetensors"
-        or p.name in ("tokenizer.json", "tokenizer.model", "vocab.txt")
-    )
-    for path in files:
-        digest.update(path.name.encode())
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()

@@ -20,7 +20,9 @@ class Deleting(Store):
         """What `delete` would remove. Raises UnknownDocument for anything but a document's id."""
         with self._reading() as session:
             if session.get(DocumentRow, document_id) is None:
-                raise _unknown(document_id)
+                raise UnknownDocument(
+                    f"No document has the id {document_id!r}; see: {self.command('documents')}"
+                )
             versions = select(VersionRow.id).where(VersionRow.document_id == document_id)
 
             def rows(table: type[PassageRow] | type[SnapshotRow]) -> int:
@@ -42,7 +44,9 @@ class Deleting(Store):
         """
         with self._writing() as session:
             if session.get(DocumentRow, document_id) is None:
-                raise _unknown(document_id)
+                raise UnknownDocument(
+                    f"No document has the id {document_id!r}; see: {self.command('documents')}"
+                )
             of_document = select(VersionRow.sha256).where(VersionRow.document_id == document_id)
             hashes = set(session.scalars(of_document))
             session.execute(delete(MessageRow).where(_names(document_id)))
@@ -61,7 +65,3 @@ class Deleting(Store):
 def _names(document_id: str) -> ColumnElement[bool]:
     """Messages that name a document."""
     return cast(MessageRow.content, String).contains(document_id, autoescape=True)
-
-
-def _unknown(document_id: str) -> UnknownDocument:
-    return UnknownDocument(f"No document has the id {document_id!r}; see: python -m app documents")

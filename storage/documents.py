@@ -50,7 +50,7 @@ class Documents(Store):
             ]
         if not found:
             raise UnknownDocument(
-                f"No document has the id or title {name_or_id!r}; see: python -m app documents"
+                f"No document has the id or title {name_or_id!r}; see: {self.command('documents')}"
             )
         if len(found) > 1:
             listed = "; ".join(
@@ -70,7 +70,7 @@ class Documents(Store):
         for name in ids:
             if name not in found:
                 raise UnknownDocument(
-                    f"No document has the id {name!r}; see: python -m app documents"
+                    f"No document has the id {name!r}; see: {self.command('documents')}"
                 )
         return [found[name] for name in ids]
 

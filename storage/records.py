@@ -208,6 +208,15 @@ class Document:
         """Whether there is a memory and no text: nothing to search, cite or read again."""
         return self.format == MEMORY_ALONE and self.state == "ready"
 
+    def of_another(self, model: str) -> bool:
+        """Whether it is ready for another model than the one with this fingerprint, which cannot
+        be asked about it."""
+        return self.state == "ready" and self.fingerprint != model
+
+    def to_be_read(self, model: str) -> bool:
+        """Whether there is something to read (on) before that model can be asked about it."""
+        return self.interrupted or (self.of_another(model) and not self.memory_alone)
+
 
 class Askable(NamedTuple):
     """A ready document in short; see Document."""

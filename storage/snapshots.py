@@ -45,7 +45,7 @@ class Snapshots(Store):
             if row is None:
                 return None
             if hashlib.sha256(row.data).hexdigest() != row.sha256:
-                mend = f"Make it again with: python -m app reread {version.document_id}"
+                mend = f"Make it again with: {self.command(f'reread {version.document_id}')}"
                 if version.format == MEMORY_ALONE:
                     mend = "Import its file again, which mends it, or delete the document."
                 raise DamagedSnapshot(

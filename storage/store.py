@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from armt_core.errors import LibraryError
 from storage.database import (
+    command,
     create_file,
     database_file,
     originals_folder,
@@ -54,6 +55,10 @@ class Store:
             self._engine.dispose()
             raise
 
+    def command(self, words: str) -> str:
+        """The command line with these words for this library, as messages name it."""
+        return command(words, self.database)
+
     def close(self) -> None:
         """Let go of the files; every later call raises LibraryError."""
         self._closed = True
@@ -83,7 +88,8 @@ class Store:
             yield
         except DBAPIError as error:
             raise LibraryError(
-                f"The library {self.database} cannot be used: {error.orig}. {_advice(error.orig)}"
+                f"The library {self.database} cannot be used: {error.orig}. "
+                f"{self._advice(error.orig)}"
             ) from error
 
     def _flush_log(self) -> None:
@@ -105,21 +111,22 @@ class Store:
                 self.database,
             )
 
-
-def _advice(error: BaseException | None) -> str:
-    """What to do about an error of SQLite."""
-    # Only errors that come from SQLite itself have a code; the low byte is its kind.
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_FULL:
-        return "Free some space; what was written before is kept, and reading goes on from there."
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
-        return (
-            "It needs a folder and files that can be written, also to be asked: change that, or "
-            "choose another library with --library or RECOLLECT_LIBRARY."
-        )
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return "Another program keeps it locked: close that, and try again."
-    return "Check the disk, and run: python -m app verify"
+    def _advice(self, error: BaseException | None) -> str:
+        """What to do about an error of SQLite."""
+        # Only errors that come from SQLite itself have a code; the low byte is its kind.
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            return (
+                "Free some space; what was written before is kept, and reading goes on from there."
+            )
+        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+            return (
+                "It needs a folder and files that can be written, also to be asked: change that, "
+                "or choose another library with --library or RECOLLECT_LIBRARY."
+            )
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return "Another program keeps it locked: close that, and try again."
+        return f"Check the disk, and run: {self.command('verify')}"
 
 
 def now() -> float:

@@ -1,7 +1,7 @@
 """Checking a library: the file, the hashes, and that every passage lies in its page."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from sqlalchemy import select, text
 from sqlalchemy.exc import DatabaseError
@@ -14,6 +14,8 @@ from storage.rows import runs_from
 from storage.store import Store
 from storage.tables import PageRow, PassageRow, SnapshotRow, VersionRow
 
+#: What mends a version, in words.
+_Again = Callable[[VersionRow], str]
 _RESTORE = "Restore a backup, or ingest into a new library."
 
 
@@ -27,11 +29,17 @@ class Verifying(Store):
                 problems = list(_database(session))
                 if problems:
                     return problems  # Checking further would read the damaged pages.
-                problems = list(_contents(session, self.originals))
+                problems = list(_contents(session, self.originals, self._again))
             except DatabaseError as error:
                 return [f"The database cannot be read to its end: {error.orig}. {_RESTORE}"]
         with self._writing() as session:
             return problems + list(_words(session))
+
+    def _again(self, version: VersionRow) -> str:
+        """What mends a version."""
+        if version.format == MEMORY_ALONE:
+            return f"Import its file again ({self.command('import F')}), or delete it."
+        return f"Run: {self.command(f'reread {version.document_id}')}"
 
 
 def _database(session: Session) -> Iterator[str]:
@@ -43,13 +51,13 @@ def _database(session: Session) -> Iterator[str]:
         yield f"Row {row[1]} of table {row[0]} belongs to nothing in {row[2]}. {_RESTORE}"
 
 
-def _contents(session: Session, originals: Originals) -> Iterator[str]:
-    yield from _snapshots(session)
+def _contents(session: Session, originals: Originals, again: _Again) -> Iterator[str]:
+    yield from _snapshots(session, again)
     versions = session.scalars(select(VersionRow).order_by(VersionRow.id)).all()
     for version in versions:
         if version.format != MEMORY_ALONE:
-            yield from _passages(session, version)
-        yield from _completeness(session, version)
+            yield from _passages(session, version, again)
+        yield from _completeness(session, version, again)
     yield from _originals(originals, {version.sha256 for version in versions})
 
 
@@ -67,19 +75,19 @@ def _words(session: Session) -> Iterator[str]:
         )
 
 
-def _snapshots(session: Session) -> Iterator[str]:
+def _snapshots(session: Session, again: _Again) -> Iterator[str]:
     for number in session.scalars(select(SnapshotRow.id).order_by(SnapshotRow.id)).all():
         row = session.get_one(SnapshotRow, number)
         if hashlib.sha256(row.data).hexdigest() != row.sha256:
             version = session.get_one(VersionRow, row.version_id)
             yield (
                 f"{_name(version)}: the memory after {row.segments_read} segments is damaged. "
-                f"{_again(version)}"
+                f"{again(version)}"
             )
         session.expunge(row)
 
 
-def _passages(session: Session, version: VersionRow) -> Iterator[str]:
+def _passages(session: Session, version: VersionRow, again: _Again) -> Iterator[str]:
     pages = {
         number: page_text
         for number, page_text in session.execute(
@@ -88,7 +96,7 @@ def _passages(session: Session, version: VersionRow) -> Iterator[str]:
     }
     if sorted(pages) != list(range(version.pages)):
         yield (
-            f"{_name(version)}: {len(pages)} of {version.pages} pages are stored. {_again(version)}"
+            f"{_name(version)}: {len(pages)} of {version.pages} pages are stored. {again(version)}"
         )
     ordinals = []
     for ordinal, page, start, end, read, runs in session.execute(
@@ -108,22 +116,22 @@ def _passages(session: Session, version: VersionRow) -> Iterator[str]:
             pages.get(page), page=page, start=start, end=end, text=read, runs=runs_from(runs)
         )
         if problem:
-            yield f"{_name(version)}, passage {ordinal}: {problem}. {_again(version)}"
+            yield f"{_name(version)}, passage {ordinal}: {problem}. {again(version)}"
     if ordinals != list(range(version.segments_read)):
         yield (
             f"{_name(version)}: {len(ordinals)} of {version.segments_read} passages are stored. "
-            f"{_again(version)}"
+            f"{again(version)}"
         )
 
 
-def _completeness(session: Session, version: VersionRow) -> Iterator[str]:
+def _completeness(session: Session, version: VersionRow, again: _Again) -> Iterator[str]:
     if version.state != "ready" or not version.segments_read:
         return
     final = select(SnapshotRow.id).where(
         SnapshotRow.version_id == version.id, SnapshotRow.segments_read == version.segments_read
     )
     if session.scalar(final) is None:
-        yield f"{_name(version)}: the final memory is missing. {_again(version)}"
+        yield f"{_name(version)}: the final memory is missing. {again(version)}"
 
 
 def _originals(originals: Originals, hashes: set[str]) -> Iterator[str]:
@@ -138,9 +146,3 @@ def _originals(originals: Originals, hashes: set[str]) -> Iterator[str]:
 
 def _name(version: VersionRow) -> str:
     return f'"{version.title}" ({version.document_id})'
-
-
-def _again(version: VersionRow) -> str:
-    if version.format == MEMORY_ALONE:
-        return "Import its file again (python -m app import F), or delete it."
-    return f"Run: python -m app reread {version.document_id}"

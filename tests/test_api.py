@@ -105,7 +105,7 @@ def plain(value: Any) -> Any:
 
 def test_documents_are_those_of_the_library_without_the_paths_of_this_machine(page, service):
     (stored,) = service.documents()
-    wanted = document_json(stored)
+    wanted = document_json(stored, service.model)
     del wanted["paths"]
     assert run(page, "documents") == call(page, "documents") == {"documents": [wanted]}
 

@@ -33,7 +33,7 @@ def view(tmp_path, reader):
 
 
 def shelf(view):
-    return Shelf.of(view.service.documents())
+    return Shelf.of(view.service.documents(), view.service.model)
 
 
 def is_skipped(value) -> bool:

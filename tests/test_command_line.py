@@ -323,7 +323,7 @@ def test_verify_finds_a_damaged_memory_and_reread_mends_it(run, tmp_path, reader
         sha256 = library.document("a").snapshot_sha256
         database = library.database
     code, out, _ = run("verify", "--json", library=tmp_path / "library")
-    assert (code, json.loads(out)) == (0, {"problems": []})
+    assert (code, json.loads(out)) == (0, {"problems": [], "other_model": []})
     assert json.loads(run("reread", "a", "--json", library=tmp_path / "library")[1]).keys() == {
         "document_id", "segments_read",
     }  # fmt: skip

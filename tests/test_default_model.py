@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import load, load_file, save_file
 
 from armt_core.document_model import DocumentModel
-from armt_core.opening import fingerprint, open_model
+from armt_core.fingerprint import fingerprint
+from armt_core.opening import open_model
 from armt_core.snapshot import snapshot_bytes
 from ingest.settings import DEFAULT_MODEL, PARSER_VERSION
 

@@ -1,15 +1,17 @@
 """A reading whose process was killed: told as interrupted, and gone on with at one press."""
 
 import argparse
+import json
+import re
 from dataclasses import replace
 
 import pytest
 
 from app.answering import Answerer
-from app.commands.keeping import run_documents
+from app.commands.keeping import run_documents, run_verify
 from app.service import Service
 from app.ui.documents import documents_html
-from armt_core.errors import LibraryError
+from armt_core.errors import LibraryError, OtherModel
 from ingest.files import file_sha256
 from ingest.parsed import ParsedDocument
 from ingest.pipeline import ingest_paths, reread_document
@@ -47,10 +49,11 @@ def test_a_killed_reading_is_told_as_interrupted_and_goes_on_at_one_press(
     library.set_parsed(version.id, claim, parsed.title, parsed.pages, 3, 0.0)
     (document,) = library.documents()
     assert document.interrupted and "interrupted after 0 of 3 segments" in documents_html(
-        [document]
+        [document], reader.fingerprint
     )
-    run_documents(argparse.Namespace(library=tmp_path / "library", json=False))
-    assert "stopped " in (said := capsys.readouterr().out) and "app reread goes on with it" in said
+    run_documents(argparse.Namespace(library=tmp_path / "library", json=False, model=None))
+    goes_on = f"python -m app reread --library {tmp_path / 'library'} goes on with it"
+    assert "stopped " in (said := capsys.readouterr().out) and goes_on in said
     shown = []
     with Service(Answerer(library, reader, CALIBRATION)) as service:
         (report,) = service.go_on(lambda path, done, total: shown.append((done, total)))
@@ -79,3 +82,49 @@ def test_a_reading_under_way_is_not_interrupted(tmp_path, reader):
         library.begin_reading("/x", "0" * 64, reader.fingerprint, "x", "text", 9, Claim.new())
         (document,) = library.documents()
         assert (document.state, document.interrupted) == ("reading", False)
+
+
+def test_what_another_model_read_is_told_with_what_to_do_and_read_again_at_one_press(
+    tmp_path, reader, capsys
+):
+    path, home = tmp_path / "island.txt", tmp_path / "library"
+    path.write_text(PAGES[0], encoding="utf-8")
+    with Library(home) as library:
+        (report,) = ingest_paths([path], library, replace(reader, fingerprint="f" * 64))
+        reread = f"python -m app reread --library {home}"
+        options = argparse.Namespace(library=home, json=False, model=None)  # the one that ships
+        assert run_documents(options) == 0
+        assert f"another model read it: it cannot be asked; {reread} reads" in told(capsys)
+        assert run_verify(options) == 0
+        said = told(capsys)
+        assert f"is sound.\nAnother model read 1 of its documents: {reread}" in said
+        options.json = True
+        assert run_documents(options) == run_verify(options) == 0
+        listed, checked = map(json.loads, told(capsys).splitlines())
+        assert listed["documents"][0]["other_model"] is True
+        assert checked == {"problems": [], "other_model": [report.document_id]}
+        answerer = Answerer(library, reader, CALIBRATION)
+        with pytest.raises(OtherModel, match=re.escape(f"what else was read so: {reread} (or")):
+            answerer.ask("Who?")
+        with Service(answerer) as service:
+            (report,) = service.go_on(lambda *_: None)
+            assert list(service.go_on(lambda *_: None)) == []
+        assert report.outcome == "reread" and answerer.ask("When does the ferry leave?").citations
+
+
+def told(capsys) -> str:
+    """What was printed for people or programs."""
+    return str(capsys.readouterr().out)
+
+
+def test_a_command_names_the_library_unless_it_is_the_one_that_is_opened_anyway(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("RECOLLECT_LIBRARY", str(tmp_path / "mine"))
+    with Library() as mine, Library(tmp_path / "my other one") as other:
+        assert mine.command("verify") == "python -m app verify"
+        assert other.command("verify") == (
+            f"python -m app verify --library '{tmp_path / 'my other one'}'"
+        )
+    with Library(f"sqlite:///{tmp_path / 'a.db'}") as file:
+        assert file.command("verify").endswith(f" --library sqlite:///{tmp_path / 'a.db'}")

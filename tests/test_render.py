@@ -53,6 +53,10 @@ def answer(**changes) -> Answer:
     return Answer(**{**values, **changes})
 
 
+#: The fingerprint of the model that answers.
+MODEL = "f" * 64
+
+
 def document(**changes) -> Document:
     values = {
         "id": "d1",
@@ -63,7 +67,7 @@ def document(**changes) -> Document:
         "reason": None,
         "reason_code": None,
         "sha256": "0" * 64,
-        "fingerprint": "f" * 64,
+        "fingerprint": MODEL,
         "pages": 3,
         "pages_without_text": 0,
         "tokens": 12345,
@@ -106,10 +110,10 @@ def hostile_pieces() -> dict[str, str]:
         "picture": render.page_image_html(b"png", cited),
         "text": render.page_text_html(Page(4, HOSTILE, HOSTILE * 3), cited),
         "documents": documents.documents_html(
-            [document(title=HOSTILE, state="failed", reason=HOSTILE)]
+            [document(title=HOSTILE, state="failed", reason=HOSTILE)], MODEL
         ),
         "update": documents.documents_html(
-            [document(title=HOSTILE, update_state="failed", update_reason=HOSTILE)]
+            [document(title=HOSTILE, update_state="failed", update_reason=HOSTILE)], MODEL
         ),
         "reports": documents.reports_html(
             [FileReport("/a/" + HOSTILE, "failed", title=HOSTILE, reason=HOSTILE)]
@@ -230,7 +234,7 @@ def test_documents_of_the_same_title_are_told_apart():
     twins = documents.names([document(id="a1"), document(id="b2", title="YEARBOOK")])
     same = documents.names([document(id="a1"), document(id="b2")])
     assert len({*twins.values()}) == len({*same.values()}) == 2
-    turned = documents.documents_html([document(title="r\u202etxt.exe")])
+    turned = documents.documents_html([document(title="r\u202etxt.exe")], MODEL)
     assert "\u202e" not in turned and "r\\u202etxt.exe" in turned
 
 
@@ -291,21 +295,27 @@ def test_a_text_page_is_shown_around_its_marked_quote():
     ],
 )
 def test_each_state_of_a_document_has_its_words(changes, words):
-    html = documents.documents_html([document(**changes)])
+    html = documents.documents_html([document(**changes)], MODEL)
     assert words in html and "Yearbook" in html and "12,345" in html
 
 
 def test_what_another_model_has_read_is_not_called_ready():
-    read, other = document(fingerprint="a" * 64), "b" * 64
-    assert ">ready</td>" in documents.documents_html([read], model="a" * 64)
-    assert "another model read it; “python -m app reread”" in documents.documents_html(
-        [read], model=other
-    )
-    assert "another" in documents.documents_html([read], "another", other)  # it is found by that
-    alone = document(fingerprint="a" * 64, format="memory", pages=0)
+    read, other = document(), "b" * 64
+    assert ">ready</td>" in documents.documents_html([read], MODEL)
+    told = "another model read it; “Go on reading” above reads it again"
+    assert told in documents.documents_html([read], other)
+    assert "another" in documents.documents_html([read], other, "another")  # it is found by that
+    alone = document(id="d2", format="memory", pages=0)
     assert ">cannot be asked: another model read it</td>" in documents.documents_html(
-        [alone], model=other
+        [alone], other
     )
+    assert [d.to_be_read(other) for d in (read, alone)] == [True, False]
+    assert not read.to_be_read(MODEL)
+    shelf = documents.Shelf.of([read, alone, document(id="d3", fingerprint=other)], other)
+    assert [id for _, id in shelf.ready] == ["d3"] and len(shelf.all) == 3
+    assert "Another model read 2 of 3 documents" in shelf.notice()
+    assert documents.Shelf.of([read], MODEL).notice() == ""
+    assert "The library is empty" in documents.Shelf.of([], MODEL).notice()
 
 
 def test_of_many_documents_the_first_are_listed_and_words_find_the_others(monkeypatch):
@@ -314,7 +324,7 @@ def test_of_many_documents_the_first_are_listed_and_words_find_the_others(monkey
     shelf.append(document(id="d" * 32, title="Tides", state="failed", reason="It has 0 bytes."))
 
     def listed(wanted: str, most: int = 4) -> list[str]:
-        html = documents.documents_html(shelf[:most], wanted)
+        html = documents.documents_html(shelf[:most], MODEL, wanted)
         return re.findall(r'role="status">(.*?)</p>|<tr><td>(.*?)</td>', html)
 
     more = "; the first 2 are shown, “Find documents” above finds others."
@@ -327,7 +337,7 @@ def test_of_many_documents_the_first_are_listed_and_words_find_the_others(monkey
 
 
 def test_an_empty_library_says_what_to_do():
-    assert "The library is empty. Drop documents" in documents.documents_html([])
+    assert "The library is empty. Drop documents" in documents.documents_html([], MODEL)
 
 
 def test_reports_say_what_became_of_each_file():

@@ -10,8 +10,8 @@ from torch import Tensor
 from armt_core import ArmtConfig, ArmtModel, read_diagonal, read_sequential
 from armt_core.associative import dpfp
 from armt_core.errors import MemoryMismatch, ModelError
+from armt_core.fingerprint import fingerprint
 from armt_core.layer_states import LayerStates
-from armt_core.opening import fingerprint
 from armt_core.padding import pad_segments
 from armt_core.recurrent import RecurrentModel
 from armt_core.seen_tokens import SeenTokens
@@ -190,9 +190,11 @@ def test_what_the_last_segment_says_has_a_gradient_to_the_first(system: str):
     handle = model.get_input_embeddings().register_forward_hook(keep)
     reading = read_sequential(model, ids)
     handle.remove()
-    reading.hidden[:, -1].sum().backward()
+    # Weighted: after a layer norm a plain sum is the same whatever was read.
+    last = reading.hidden[:, -1]
+    (last * torch.linspace(-1, 1, last.shape[-1])).sum().backward()
     for segment in given:
-        assert segment.grad is not None and float(segment.grad.abs().max()) > 0
+        assert segment.grad is not None and float(segment.grad.abs().max()) > 1e-9
     if system in (*ASSOCIATIVE, *HANDED):
         assert model.memory_tokens.grad is not None
 

@@ -7,6 +7,7 @@ from typing import Any
 from app.as_json import document_json
 from app.commands.output import print_json, report_error
 from armt_core.errors import RecollectError, UsageError
+from ingest.settings import open_reader, reader_fingerprint
 from ingest.terminal import say
 from storage.library import Library
 from storage.records import Document
@@ -39,10 +40,12 @@ def add_commands(commands: "argparse._SubParsersAction[Any]", common: Any) -> No
 
 def run_documents(options: argparse.Namespace) -> int:
     """The exit code."""
+    model = reader_fingerprint(options.model)
     with Library(options.library) as library:
         found = library.documents()
+        reread = library.command("reread")
     if options.json:
-        print_json({"documents": [document_json(document) for document in found]})
+        print_json({"documents": [document_json(document, model) for document in found]})
         return 0
     if not found:
         say("The library is empty. Add documents with: python -m ingest PATH", file=sys.stderr)
@@ -56,17 +59,22 @@ def run_documents(options: argparse.Namespace) -> int:
         if document.pages_by_ocr:
             line += f"  ({document.pages_by_ocr} pages read by OCR)"
         if document.interrupted:
-            line += "  (its reading was interrupted; python -m app reread goes on with it)"
+            line += f"  (its reading was interrupted; {reread} goes on with it)"
+        elif document.to_be_read(model):
+            line += f"  (another model read it: it cannot be asked; {reread} reads it again)"
+        elif document.of_another(model):
+            line += "  (another model made this memory: it cannot be asked)"
         say(line + (f"  ({document.reason})" if document.reason else ""))
     return 0
 
 
 def run_show(options: argparse.Namespace) -> int:
     """The exit code."""
+    model = reader_fingerprint(options.model)
     with Library(options.library) as library:
         document = library.document(options.document)
         snapshots = library.snapshots(document.version_id)
-    value = document_json(document)
+    value = document_json(document, model)
     value["snapshots"] = [
         {"segments_read": s.segments_read, "sha256": s.sha256, "bytes": s.size} for s in snapshots
     ]
@@ -108,7 +116,6 @@ def run_reread(options: argparse.Namespace) -> int:
     """The exit code. By default those of another model, those whose memory is damaged, and those
     whose reading was interrupted."""
     from ingest.pipeline import reread_document
-    from ingest.settings import open_reader
 
     failed = False
     with Library(options.library) as library:
@@ -136,7 +143,7 @@ def run_reread(options: argparse.Namespace) -> int:
 def _needs_rereading(document: Document, library: Library, model: Any) -> bool:
     if document.state != "ready":
         return document.interrupted
-    if document.fingerprint != model.fingerprint:
+    if document.of_another(model.fingerprint):
         return True
     try:
         return library.latest_snapshot(document.version_id) is None
@@ -145,11 +152,17 @@ def _needs_rereading(document: Document, library: Library, model: Any) -> bool:
 
 
 def run_verify(options: argparse.Namespace) -> int:
-    """0 if the library is sound, 1 if not; each problem is one line."""
+    """0 if the library is sound, 1 if not; each problem is one line. What another model read is
+    told and is no problem."""
+    model = reader_fingerprint(options.model)
     with Library(options.library) as library:
         problems = library.verify()
+        others = [] if problems else [d for d in library.documents() if d.of_another(model)]
+        reread = library.command("reread")
     if options.json:
-        print_json({"problems": problems})
+        print_json({"problems": problems, "other_model": [d.id for d in others]})
     else:
         say(*(problems or ["The library is sound."]))
+        if others:
+            say(f"Another model read {len(others)} of its documents: {reread} reads them again.")
     return 1 if problems else 0

@@ -52,7 +52,7 @@ def add(page: gr.Blocks, service: Service) -> None:
         Returns:
             {"documents": [...]}
         """
-        found = [document_json(document) for document in service.documents()]
+        found = [document_json(document, service.model) for document in service.documents()]
         return {"documents": [{k: v for k, v in d.items() if k != "paths"} for d in found]}
 
     @_as_json

@@ -14,10 +14,6 @@ from app.ui.choosing import brought_up_to_date, offer_what_is_typed
 from app.ui.documents import Shelf
 from armt_core.errors import RecollectError, UsageError
 
-EMPTY = (
-    '<p class="empty">The library is empty. Open <b>Library</b> and drop documents '
-    "there; then ask about them here.</p>"
-)
 BEGIN = '<p class="empty">Answers are quoted, with the page drawn beside them.</p>'
 #: Which turn of a conversation, and which of its citations.
 At = tuple[int, int]
@@ -247,7 +243,7 @@ class AskView:
         gone = talk is not None and not kept
         view = (
             brought_up_to_date(shelf.ready, chosen),
-            gr.HTML(EMPTY, visible=not shelf.documents),
+            gr.HTML(shelf.notice(), visible=bool(shelf.notice())),
             self.conversations(None) if gone else gr.Dropdown(choices=self._earlier()),
         )
         if kept == turns or (kept and kept[-1].pending and kept[:-1] == turns):

@@ -57,7 +57,7 @@ def offer_what_is_typed(
         nonlocal known
         revision = service.revision()
         if known[0] != revision:
-            known = revision, listed(Shelf.of(service.documents()))
+            known = revision, listed(Shelf.of(service.documents(), service.model))
         return known[1]
 
     def offer(chosen: str | Sequence[str] | None, typed: str) -> Any:

@@ -20,6 +20,10 @@ _OUTCOMES = {
     "failed": "Failed",
 }
 
+EMPTY = (
+    '<p class="empty">The library is empty. Open <b>Library</b> and drop documents '
+    "there; then ask about them here.</p>"
+)
 #: Documents in the table: ten thousand are 90,000 nodes in a browser.
 ROWS = 200
 _BY_OCR = "see “Scanned pages” above"
@@ -28,20 +32,40 @@ _BY_OCR = "see “Scanned pages” above"
 @dataclass(frozen=True)
 class Shelf:
     """What the library holds, and the choices that views offer: (name, id) of each document, and
-    of those that can be asked."""
+    of those that can be asked; and how many cannot, because another model read them."""
 
     documents: Sequence[Document]
     all: list[tuple[str, str]]
     ready: list[tuple[str, str]]
+    others: int
 
     @classmethod
-    def of(cls, documents: Sequence[Document]) -> "Shelf":
+    def of(cls, documents: Sequence[Document], model: str) -> "Shelf":
+        """model: the fingerprint of the one that answers."""
         named = names(documents)
-        ready = [d for d in documents if d.state == "ready" and d.segments_read]
+        ready = [
+            d
+            for d in documents
+            if d.state == "ready" and d.segments_read and not d.of_another(model)
+        ]
         return cls(
             documents,
             [(named[d.id], d.id) for d in documents],
             [(f"{named[d.id]} ({count(d.pages, 'page')})", d.id) for d in ready],
+            sum(d.of_another(model) for d in documents),
+        )
+
+    def notice(self) -> str:
+        """What there is to do before anything can be asked, or before everything can; else
+        nothing."""
+        if not self.documents:
+            return EMPTY
+        if not self.others:
+            return ""
+        return (
+            f'<p class="empty">Another model read {self.others:,} of '
+            f"{count(len(self.documents), 'document')}: they cannot be asked until “Go on reading” "
+            "under <b>Library</b> has read them again.</p>"
         )
 
     def holds(self, document_id: str | None) -> bool:
@@ -49,12 +73,10 @@ class Shelf:
         return any(d.id == document_id for d in self.documents)
 
 
-def documents_html(
-    documents: Sequence[Document], wanted: str = "", model: str | None = None
-) -> str:
-    """The library as a table, or what to do when it is empty. wanted: words that the names or
-    states of the documents have, whatever the case; of many documents the first ROWS are shown.
-    model: the fingerprint of the one that answers."""
+def documents_html(documents: Sequence[Document], model: str, wanted: str = "") -> str:
+    """The library as a table, or what to do when it is empty. model: the fingerprint of the one
+    that answers. wanted: words that the names or states of the documents have, whatever the case;
+    of many documents the first ROWS are shown."""
     if not documents:
         return '<p class="empty">The library is empty. Drop documents above.</p>'
     named, words = names(documents), wanted.casefold().split()
@@ -97,7 +119,7 @@ def names(documents: Sequence[Document]) -> dict[str, str]:
     return {k: f"{name} · {k[:8]}" if again[name] > 1 else name for k, name in named.items()}
 
 
-def state_of(document: Document, model: str | None = None) -> str:
+def state_of(document: Document, model: str) -> str:
     """The state for people, with its reason; plain text. model: the fingerprint of the one that
     answers: what another has read cannot be asked."""
     state: str = document.state
@@ -108,8 +130,8 @@ def state_of(document: Document, model: str | None = None) -> str:
         )
     elif document.state == "failed":
         state = f"failed: {document.reason}"
-    elif document.state == "ready" and model not in (None, document.fingerprint):
-        mend = "" if document.memory_alone else "; “python -m app reread” reads it again"
+    elif document.of_another(model):
+        mend = "" if document.memory_alone else "; “Go on reading” above reads it again"
         state = f"cannot be asked: another model read it{mend}"
     elif document.memory_alone:
         state = "a memory alone: it answers, and there is no text to search or to cite"

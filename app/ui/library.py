@@ -140,7 +140,7 @@ class LibraryView:
         wanted: str,
         progress: Any = gr.Progress(),  # noqa: B008
     ) -> Iterator[tuple[Any, ...]]:
-        """Reads on what was interrupted; the reports so far after each."""
+        """Reads on what was interrupted or read by another model; the reports so far after each."""
 
         def show(path: Path, done: int, total: int) -> None:
             progress((done, total), desc=path.name, unit="segments")
@@ -155,8 +155,7 @@ class LibraryView:
         return self._table(self.service.documents(), wanted)
 
     def _table(self, there: Sequence[Document], wanted: str) -> str:
-        model = self.service.answerer.model.fingerprint
-        return documents.documents_html(there, wanted, model)
+        return documents.documents_html(there, self.service.model, wanted)
 
     def again(self, shelf: documents.Shelf, chosen: str | None, wanted: str) -> tuple[Any, ...]:
         """The view once the library has changed."""
@@ -165,7 +164,7 @@ class LibraryView:
             self._table(shelf.documents, wanted),
             # Once it is there it stays: something may be typed in it.
             gr.Textbox(visible=bool(wanted) or len(shelf.documents) > documents.ROWS),
-            gr.Button(visible=any(d.interrupted for d in shelf.documents)),
+            gr.Button(visible=any(d.to_be_read(self.service.model) for d in shelf.documents)),
             brought_up_to_date(shelf.all, chosen),
             *(_chosen(DELETED, False) if gone else (gr.skip() for _ in range(5))),
         )

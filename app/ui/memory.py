@@ -34,7 +34,7 @@ CURVES = (
 SAME = 0.1
 UNNOTED = (
     '<p class="empty">This document was read before it was noted where its memory was written. '
-    "Read it again with: python -m app reread</p>"
+    "Read it again with: {command}</p>"
 )
 
 
@@ -96,7 +96,12 @@ class MemoryView:
             return error_html(str(error)), hidden, "", [], "", ""
         # A point alone is no curve.
         plot = gr.LinePlot(_plotted(notes), visible=True) if len(notes) > 1 else hidden
-        told = outline_html(listed) if notes else UNNOTED
+        if notes:
+            told = outline_html(listed)
+        else:
+            told = UNNOTED.format(
+                command=escape(self.service.library.command(f"reread {document.id}"))
+            )
         said = size_html(document, size) + (CURVES if len(notes) > 1 else "")
         return said, plot, told, listed, "", ""
 

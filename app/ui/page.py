@@ -53,7 +53,7 @@ def build(service: Service) -> gr.Blocks:
         views = (asking, keeping, remembering)
 
         def refresh(*watched: Any) -> tuple[Any, ...]:
-            shelf, values = Shelf.of(service.documents()), iter(watched)
+            shelf, values = Shelf.of(service.documents(), service.model), iter(watched)
             return tuple(
                 value
                 for view in views
