@@ -13,7 +13,7 @@ from app.conversing import Asked, Turn, begin, keep, turns, withdraw
 from app.handing_over import exported, import_memory, title_to_hand_over
 from app.requests import check_length
 from app.results import Answer, Citation, FoundPassage, Memory
-from armt_core.errors import ParseError, RecollectError, UsageError
+from armt_core.errors import NoPicture, ParseError, PasswordNeeded, RecollectError, UsageError
 from ingest.child import ParserPool
 from ingest.limits import ParseLimits
 from ingest.ocr import find_ocr
@@ -23,6 +23,11 @@ from storage.records import Conversation, Document, Page
 
 log = logging.getLogger(__name__)
 
+#: Why a page of a PDF is not drawn, by the error.
+_NO_PICTURE: dict[type[ParseError], str] = {
+    PasswordNeeded: "its file asks for a password, which is never kept",
+    NoPicture: "its file is damaged there, or the quote is not to be seen on it",
+}
 #: Pixels a point of a drawn page (72 points an inch).
 SCALE = 1.6
 
@@ -186,20 +191,19 @@ class Service:
         """The cited page as stored."""
         return self.library.page(citation.document_id, citation.page)
 
-    def drawn(self, citation: Citation) -> bytes | None:
-        """The cited page of a PDF as PNG, the quote marked.
-
-        None for other formats, and if the original was not kept or cannot be drawn (it
-        may need a password, which is never kept).
-        """
+    def drawn(self, citation: Citation) -> tuple[bytes | None, str]:
+        """The cited page of a PDF as PNG, the quote marked; or None and, of a PDF, why there is
+        none."""
         document = self.library.document(citation.document_id)
         # Where OCR read a page there is no telling where on it a word stands.
         by_ocr = self.page(citation).by_ocr
         original = self.library.original_path(document.sha256)
-        if document.format != "pdf" or original is None:
-            return None
+        if document.format != "pdf":
+            return None, ""
+        if original is None:
+            return None, "no copy of its file was kept"
         try:
-            return self._pool.draw(
+            png = self._pool.draw(
                 original,
                 citation.page,
                 boxes_for=None if by_ocr else (citation.start, citation.end),
@@ -207,4 +211,5 @@ class Service:
             ).result()
         except ParseError as error:
             log.warning("%s, page %d cannot be drawn: %s", document.title, citation.page, error)
-            return None
+            return None, _NO_PICTURE.get(type(error), "its file is damaged there")
+        return png, ""

@@ -98,7 +98,8 @@ def _calls(library: Library, answerer: Answerer) -> Iterator[tuple[str, Callable
     def asked(run: int) -> str:
         return QUESTIONS[run % len(QUESTIONS)]
 
-    yield "list", lambda run: [document_json(document) for document in library.documents()]
+    model = answerer.model.fingerprint
+    yield "list", lambda run: [document_json(found, model) for found in library.documents()]
     yield "search by words", lambda run: answerer.search(asked(run), method="words")
     yield "search", lambda run: answerer.search(asked(run))
     yield "search as of a page", lambda run: answerer.search(asked(run), as_of_page=0)

@@ -37,7 +37,8 @@ def draw_page(
 
     `boxes_for` = [start, end) of the page's stored text is marked, one box a line. A huge
     page is drawn smaller than `scale` asks. Raises UsageError for a page or offsets that do
-    not exist, PasswordNeeded, or NoPicture if PDFium cannot draw the page.
+    not exist, PasswordNeeded, or NoPicture if PDFium cannot draw the page, or nothing is to be
+    seen where the quote stands (outside of the page, white on white).
     """
     if scale <= 0:
         raise UsageError(f"scale must be above 0, not {scale}")
@@ -47,7 +48,10 @@ def draw_page(
         if boxes_for is not None:
             position = bitmap.get_posconv(pdf_page)
             boxes = quote_boxes(pdf_page, *boxes_for)
-            image = _mark(image, [_on_image(position, box) for box in boxes])
+            places = [_on_image(position, box) for box in boxes]
+            if not any(_is_printed(image, place) for place in places):
+                raise NoPicture(f"page {page} of {path.name} does not show the quote when drawn")
+            image = _mark(image, places)
     out = io.BytesIO()
     image.save(out, "PNG")
     return out.getvalue()
@@ -125,6 +129,16 @@ def _on_image(position: Any, box: _Box) -> tuple[int, int, int, int]:
     ax, ay = position.to_bitmap(left - _PADDING, bottom - _PADDING)
     bx, by = position.to_bitmap(right + _PADDING, top + _PADDING)
     return min(ax, bx), min(ay, by), max(ax, bx), max(ay, by)
+
+
+def _is_printed(image: Image.Image, place: tuple[int, int, int, int]) -> bool:
+    """Whether anything is to be seen there, of whatever colour."""
+    left, top, right, bottom = place
+    seen = (max(0, left), max(0, top), min(image.width, right), min(image.height, bottom))
+    if seen[0] >= seen[2] or seen[1] >= seen[3]:
+        return False
+    darkest, lightest = image.crop(seen).convert("L").getextrema()
+    return darkest != lightest
 
 
 def _mark(image: Image.Image, boxes: list[tuple[int, int, int, int]]) -> Image.Image:

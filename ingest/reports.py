@@ -12,6 +12,9 @@ Outcome = Literal["added", "skipped", "continued", "reread", "failed"]
 MOST_UNKNOWN = 0.1
 
 
+_OCR = "python -m ingest --ocr eng reads such pages, with tesseract"
+
+
 @dataclass(frozen=True)
 class FileReport:
     """What became of one file.
@@ -55,23 +58,25 @@ def _remark(version: Version) -> str | None:
             f"{version.pages_by_ocr} of {version.pages} pages were read by OCR ({version.ocr}), "
             "which makes mistakes"
         )
-    # A page of a text file is blank because its author left it so.
-    blank = version.pages_without_text - version.pages_need_ocr - version.pages_no_picture
-    if version.pages_need_ocr:
-        remarks.append(
-            f"{version.pages_need_ocr} of {version.pages} pages have no text: needs OCR "
-            "(python -m ingest --ocr eng reads them, with tesseract)"
-        )
-    if version.pages_no_picture:
-        remarks.append(
-            f"{version.pages_no_picture} of {version.pages} pages have no text and cannot be drawn"
-            ": the file is damaged there"
-        )
-    if blank:
-        remarks.append(f"{blank} of {version.pages} pages have no text")
+    if version.pages_without_text:
+        remarks.append(_without_text(version))
     if version.unknown_ratio > MOST_UNKNOWN:
         remarks.append(
             f"not readable by this model: {version.unknown_ratio:.0%} of its tokens are unknown "
             "to the vocabulary; word search still covers it"
         )
     return "; ".join(remarks) or None
+
+
+def _without_text(version: Version) -> str:
+    """How many pages have no text, and why, as far as that is known: a page of a text file is blank
+    because its author left it so."""
+    without, pages = version.pages_without_text, version.pages
+    told = f"{without} of {pages} {'page' if pages == 1 else 'pages'} "
+    told += "has no text" if without == 1 else "have no text"
+    kinds = []
+    if need := version.pages_need_ocr:
+        kinds.append(f"{need} {'needs' if need == 1 else 'need'} OCR ({_OCR})")
+    if version.pages_no_picture:
+        kinds.append(f"{version.pages_no_picture} cannot be drawn (the file is damaged there)")
+    return f"{told}: {', '.join(kinds)}" if kinds else told

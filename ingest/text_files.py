@@ -46,7 +46,11 @@ def read_text(path: Path) -> str:
 def decoded(data: bytes, name: str) -> str:
     """The bytes of the file called `name` as text; `ParseError` if they are none."""
     text = _decode(data, name)
-    if text is None or control_heavy(text):
+    if text is not None and control_heavy(text):
+        raise ParseError(
+            f"{name} is not text: it is full of control characters, as a program's data is"
+        )
+    if text is None:
         raise ParseError(f"{name} is not text in any encoding Recollect knows")
     return text
 

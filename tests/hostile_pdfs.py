@@ -4,14 +4,14 @@ import zlib
 
 from tests.pdf_makers import encrypted, pdf_by_hand, pdf_bytes, pdf_of_codes, turned
 
-_SHOWN = b"BT /F1 12 Tf 50 300 Td (some words) Tj ET"
+SHOWN = b"BT /F1 12 Tf 50 300 Td (some words) Tj ET"
 _FONT = b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"
 _CATALOG = b"<</Type/Catalog/Pages 2 0 R>>"
 _EMPTY_PAGE = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]>>"
 
 
 def one_page(
-    content: bytes = _SHOWN,
+    content: bytes = SHOWN,
     of_stream: bytes = b"",
     of_page: bytes = b"",
     of_catalog: bytes = b"",

@@ -8,9 +8,10 @@ import pypdfium2 as pdfium
 import pytest
 from PIL import Image, ImageChops
 
-from armt_core.errors import ParseError, PasswordNeeded, UsageError
+from armt_core.errors import NoPicture, ParseError, PasswordNeeded, UsageError
 from ingest.draw import draw_page, quote_boxes
 from ingest.parse import parse_file
+from tests.hostile_pdfs import SHOWN, one_page
 from tests.pdf_makers import encrypted, pdf_bytes, turned, written
 
 TEXT = "Alpha beta gamma.\n\nThe quoted words stand here, in this line.\n\nOmega."
@@ -125,3 +126,20 @@ def test_what_cannot_be_drawn_is_refused_with_words(tmp_path):
         draw_page(path, 0, scale=0)
     with pytest.raises(ParseError, match=r"b\.md cannot be opened"):
         draw_page(written(tmp_path, "b.md", b"# Title"), 0)
+
+
+@pytest.mark.parametrize(
+    ("content", "of_page"),
+    [
+        (b"BT 1 g /F1 12 Tf 50 300 Td (some words) Tj ET", b""),  # white on white
+        (SHOWN, b"/CropBox[200 0 400 100]"),  # the page ends before it
+        (SHOWN, b"/CropBox[0 0 1 1]"),
+    ],
+)
+def test_a_page_on_which_the_quote_is_not_to_be_seen_is_not_drawn(tmp_path, content, of_page):
+    path = written(tmp_path, "a.pdf", one_page(content, of_page=of_page))
+    assert parse_file(path).pages[0].text.strip() == "some words"
+    draw_page(path, 0)
+    with pytest.raises(NoPicture, match="does not show the quote"):
+        draw_page(path, 0, boxes_for=(0, 10))
+    draw_page(written(tmp_path, "b.pdf", one_page()), 0, boxes_for=(0, 10))

@@ -271,7 +271,7 @@ def test_html_docx_and_epub_go_in_like_any_other_file(tmp_path, library, reader)
         ("added", 1, "b"),
         ("added", 2, "A Book of Tides"),
     ]
-    assert reports[2].reason == "1 of 2 pages have no text"
+    assert reports[2].reason == "1 of 2 pages has no text"
     (passage,) = library.passages(reports[2].document_id)
     assert (passage.page, passage.page_label, passage.text) == (0, "Ebb", "Ebb\nBoats lie dry.")
     page = library.page(reports[2].document_id, 0).text
@@ -370,7 +370,7 @@ def test_checkpoints_are_few_even_and_end_with_the_last_two_states(total: int):
 def test_a_blank_page_of_a_text_is_told_but_needs_no_ocr(tmp_path, library, reader):
     (tmp_path / "gap.txt").write_text("One page.\f\fAnother page.", encoding="utf-8")
     (report,) = ingest(library, reader, tmp_path / "gap.txt")
-    assert report.reason == "1 of 3 pages have no text"
+    assert report.reason == "1 of 3 pages has no text"
 
 
 def test_the_same_bad_bytes_under_another_name_say_so(tmp_path, library, reader):

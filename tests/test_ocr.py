@@ -95,7 +95,7 @@ def test_ocr_is_visible_where_it_was_used_and_asked_for_where_it_is_needed(
         (report,) = ingest_paths([path], library, reader)
         assert report.outcome == "added" and report.pages_without_text == 2
         assert report.reason == (
-            "2 of 2 pages have no text: needs OCR (python -m ingest --ocr eng reads them, "
+            "2 of 2 pages have no text: 2 need OCR (python -m ingest --ocr eng reads such pages, "
             "with tesseract)"
         )
         (report,) = ingest_paths([path], library, reader, ocr=english)
@@ -122,7 +122,7 @@ def test_a_page_read_by_ocr_is_drawn_without_a_box(tmp_path, reader, english):
         document = library.document("scan")
         citation = Citation(document.id, "scan", 0, None, 0, 11, WORDS[:11], 1, 0.5)
         with Service(Answerer(library, reader, load_calibration(DEFAULT_MODEL))) as service:
-            assert service.drawn(citation) == draw_in_child(path, 0, scale=SCALE)
+            assert service.drawn(citation) == (draw_in_child(path, 0, scale=SCALE), "")
             assert "read by OCR, so the quote is not marked" in page_html(service, citation)
 
 
@@ -153,7 +153,7 @@ def test_a_page_that_cannot_be_drawn_has_a_reason_and_is_not_tried_again(tmp_pat
     never = Ocr("eng", "no program")  # pages that need none ask for none
     with Library(tmp_path / "library") as library:
         (report,) = ingest_paths([path], library, reader, ocr=never)
-        told = "1 of 2 pages have no text and cannot be drawn: the file is damaged there"
+        told = "2 of 2 pages have no text: 1 cannot be drawn (the file is damaged there)"
         assert report.outcome == "added" and told in (report.reason or "")
         with sqlite3.connect(library.database) as database:  # as read before this was known
             database.execute("UPDATE page SET needs_ocr = 1, no_picture = 0 WHERE number = 1")
@@ -228,7 +228,7 @@ def test_the_page_offers_the_languages_and_reads_what_is_dropped_in_those_chosen
             return reports + table
 
         first = dropped([])
-        assert "1 of 1 pages have no text" in first
+        assert "1 of 1 page has no text: 1 needs OCR" in first
         assert "needs OCR: no page has text; see “Scanned pages” above" in first
         assert "tesseract has no data for xyz" in dropped(["xyz"])
         second = dropped(["eng"])

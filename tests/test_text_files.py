@@ -102,6 +102,7 @@ def test_a_blank_page_between_others_keeps_its_number(tmp_path):
         (b"\x7fELF\x02\x01\x01\0\0\0\0\x03\0>\0\x01\0\0\0" * 50, "not text"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x01\0\0\x08\x06" * 9, "not text"),
         (bytes(range(256)) * 40, "not text"),
+        (b"dots \x01\x02 and \x03 dashes\n" * 9, "not text: it is full of control characters"),
     ],
 )
 def test_what_is_no_text_is_refused_with_words(tmp_path, data, words):

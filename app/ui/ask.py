@@ -273,11 +273,11 @@ class AskView:
 
 def page_html(service: Service, citation: Citation) -> str:
     """A cited page of a PDF drawn with the quote marked, of others as text."""
-    png = service.drawn(citation)
+    png, why = service.drawn(citation)
     page = service.page(citation)
     if png is not None:
         return render.page_image_html(png, citation, by_ocr=page.by_ocr)
-    return render.page_text_html(page, citation)
+    return render.page_text_html(page, citation, why)
 
 
 def page_index(text: str) -> int | None:

@@ -61,8 +61,9 @@ def page_image_html(png: bytes, citation: Citation, by_ocr: bool = False) -> str
     )
 
 
-def page_text_html(page: Page, citation: Citation) -> str:
-    """The text around a quote, marked, for documents that have no drawn pages."""
+def page_text_html(page: Page, citation: Citation, why: str = "") -> str:
+    """The text around a quote, marked, for documents that have no drawn pages. why: of a page that
+    would be drawn otherwise, why it is not."""
     start = max(0, citation.start - BEFORE)
     end = min(len(page.text), citation.end + AFTER)
     before, after = page.text[start : citation.start], page.text[citation.end : end]
@@ -71,5 +72,6 @@ def page_text_html(page: Page, citation: Citation) -> str:
         f'<figure class="page" data-page="{citation.page}"><pre dir="auto">'
         f"{'…' if start else ''}{escape(before)}<mark>{escape(citation.quote)}</mark>"
         f"{escape(after)}{'…' if end < len(page.text) else ''}</pre>"
-        f"<figcaption>{name}</figcaption></figure>"
+        f"<figcaption>{name}{escape(f'; shown as text: {why}' if why else '')}"
+        "</figcaption></figure>"
     )
