@@ -47,7 +47,7 @@ def test_passages_come_before_the_answer_and_the_page_last_and_the_box_is_free_a
     assert "Reading 2 passages …" in htmls[1] and FERRY in htmls[1] and "verdict" not in htmls[1]
     assert all(f'<p class="verdict">{FERRY}</p>' in html for html in htmls[2:])
     # The comparison and the box: what is asked for or typed meanwhile stays.
-    assert parts[0][6:8] == ("", "")
+    assert parts[0][6:8] == ("", "") and parts[0][8].value == parts[0][4] == parts[-1][4]
     assert all(is_skipped(part[n]) for part in parts[1:] for n in (6, 7))
     assert all(is_skipped(part[1]) for part in parts[:-1]) and "<mark>" in parts[-1][1]
     (turn,) = parts[-1][5]

@@ -9,7 +9,7 @@ import gradio as gr
 from app.conversing import Turn
 from app.results import Answer, Citation, Memory
 from app.service import Service
-from app.ui import answers, render
+from app.ui import address, answers, render
 from app.ui.choosing import brought_up_to_date, offer_what_is_typed
 from app.ui.documents import Shelf
 from armt_core.errors import RecollectError, UsageError
@@ -94,6 +94,7 @@ class AskView:
         private: Any = {"api_visibility": "private"}
         drawn = [self.page, self.turning, self.at]
         opened = [self.conversation, *drawn, self.talk, self.said, self.comparison]
+        self.reopened = [*opened, self.earlier]
         offer_what_is_typed(self.documents, self.service, lambda shelf: shelf.ready)
         self.documents.change(self._load, inputs=self.documents, outputs=self.loaded, **private)
         self.question.submit(
@@ -111,9 +112,8 @@ class AskView:
             moved: Any = gr.State(by)
             button.click(self._move, inputs=[self.said, self.at, moved], outputs=drawn, **private)
         self.earlier.input(self._open, inputs=self.earlier, outputs=opened, **private)
-        self.new.click(
-            lambda: (*self._open(None), None), outputs=[*opened, self.earlier], **private
-        )
+        self.earlier.change(None, inputs=self.earlier, js=address.WRITE, **private)
+        self.new.click(lambda: (*self._open(None), None), outputs=self.reopened, **private)
         self.forget.click(lambda: gr.Row(visible=True), outputs=self.sure, **private)
         self.stays.click(lambda: gr.Row(visible=False), outputs=self.sure, **private)
         forgotten = [*opened, self.earlier, self.sure]
@@ -136,17 +136,20 @@ class AskView:
         stay = gr.skip()
         asked = None
 
-        def told(said: str, compared: Any = stay, box: Any = stay) -> tuple[Any, ...]:
+        def told(said: str, begun: bool = False) -> tuple[Any, ...]:
             html = answers.conversation_html(turns, titles, text, said)
-            return html, stay, stay, stay, stay, stay, compared, box, stay
+            if asked is None or not begun:
+                return html, *(stay,) * 8
+            # The comparison goes now and not at the end: the next may be asked for before memory
+            # has spoken. The box is free for the next question.
+            talk = asked.conversation_id
+            return html, stay, stay, stay, talk, stay, "", "", self.conversations(talk)
 
         try:
             upto = page_index(page_number)
             # Kept before anything is shown: a page may be closed before the answer comes.
             asked = self.service.begin(talk, text)
-            # The comparison goes now and not at the end: the next may be asked for before memory
-            # has spoken. The box is free for the next question.
-            yield told(answers.reading_html(), compared="", box="")
+            yield told(answers.reading_html(), begun=True)
             for step in self.service.steps(text, chosen, upto, mode):
                 if isinstance(step, Answer):
                     answer = step
@@ -159,7 +162,8 @@ class AskView:
                 self.service.withdraw(asked)
             turns = self._kept(talk)
             refused = answers.conversation_html(turns, titles, text, render.error_html(str(error)))
-            yield refused, *self._draw([], (0, 0)), talk, turns, "", text, stay
+            drawn = self._draw([], (0, 0))
+            yield refused, *drawn, talk, turns, "", text, self.conversations(talk)
             return
         moved = talk is not None and asked.conversation_id != talk
         talk = asked.conversation_id
@@ -186,6 +190,12 @@ class AskView:
         except RecollectError as error:
             talk, told = None, render.error_html(str(error))
         return told, *self._draw(turns, (max(0, len(turns) - 1), 0)), talk, turns, ""
+
+    def reopen(self, request: gr.Request) -> tuple[Any, ...]:
+        """The conversation that the address of the page names."""
+        opened = self._open(address.read(request))
+        talk = opened[4]
+        return *opened, self.conversations(talk)
 
     def _forget(self, talk: str | None) -> tuple[Any, ...]:
         if talk is not None:

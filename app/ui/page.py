@@ -65,6 +65,7 @@ def build(service: Service) -> gr.Blocks:
         seen = gr.State("")
         look: Any = {"outputs": seen, "show_progress": "hidden", "api_visibility": "private"}
         page.load(service.revision, **look)
+        page.load(asking.reopen, outputs=asking.reopened, api_visibility="private")
         gr.Timer(LOOK).tick(service.revision, **look)
         for change in keeping.changes:
             change.then(service.revision, **look)
