@@ -53,20 +53,21 @@ def test_to_remember_are_pairs_of_different_keys_and_different_ones_are_asked_fo
             assert question[KEY] == ASKED
             assert [pairs[tuple(question[:KEY])]] == question[KEY + 1 :] == value
     assert int(drawn.pairs.max()) < VOCABULARY
-    assert draw_documents(random.Random(1), "rewrite", 5, 2, 8).questions.shape == (2, 3, PAIR)
+    assert draw_documents(random.Random(1), "rewrite", 5, 2, 8).questions.shape == (2, 5, PAIR)
 
 
 def test_rewritten_keys_come_again_and_the_last_value_counts():
     drawn = draw_documents(random.Random(1), "rewrite", 20, 50)
-    rewritten = 0
+    rewritten, different = 0, set()
     for document in range(50):
         pairs = told(drawn, document)
-        assert len(pairs) == 20 and len({key for key, _ in pairs}) == 10
+        different.add(len({key for key, _ in pairs}))
+        assert len(pairs) == 20
         (question,) = drawn.questions[document].tolist()
         values = [value for key, value in pairs if key == tuple(question[:KEY])]
         assert values[-1] == question[KEY + 1]
         rewritten += values[0] != values[-1]
-    assert rewritten > 10
+    assert rewritten > 10 and different == set(range(2, 11))
 
 
 def test_two_pairs_to_rewrite_are_of_two_keys_for_one_alone_would_be_learned_as_none():
@@ -145,8 +146,8 @@ def test_the_curriculum_ends_with_the_pairs_that_were_asked_for():
 def test_of_long_documents_fewer_are_read_in_a_step_and_more_is_asked_about_each(monkeypatch):
     monkeypatch.setattr(associative, "BATCH", 32)
     stages = associative.associative("remember", 50).stages
-    assert [s["documents"] for s in stages] == [32, 32, 32, 32, 32, 16, 8]
-    assert [s["questions"] for s in stages] == [8, 8, 8, 8, 8, 16, 32]
+    assert [s["documents"] for s in stages] == [32, 32, 32, 32, 32, 32, 16]
+    assert [s["questions"] for s in stages] == [8, 8, 8, 8, 8, 8, 16]
 
 
 def test_results_are_written_with_the_setting_they_are_of(tmp_path: Path):

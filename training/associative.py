@@ -26,7 +26,7 @@ CURRICULUM = (1, 2, 3, 5, 10, 20, 50)
 MEASURED = (10, 50, 100, 200, 500)
 #: Most and fewest documents of a batch. Longer ones are fewer, so that about as many pairs are read
 #: in a step, and more is asked about each.
-BATCH, FEWEST, READ = 32, 8, 320
+BATCH, FEWEST, READ = 32, 8, 800
 #: Most questions of a batch.
 ASKED = 256
 
@@ -59,6 +59,7 @@ def associative(
         objective=Associative,
         measure=measure,
         described={"told": task, "pairs": pairs},
+        writes=1,  # a pair is one thing to write: eight keys beside each other are blunt
     )
 
 

@@ -15,6 +15,7 @@ from transformers import LlamaConfig, Mamba2Config
 
 from armt_core.config import ArmtConfig, System
 from armt_core.errors import UsageError
+from armt_core.model import ArmtModel
 from armt_core.systems import SystemModel, new_system
 from training.objectives.base import Objective
 from training.recipe import Recipe, Stage
@@ -22,7 +23,7 @@ from training.stamp import stamp
 from training.trainer import train
 
 LAYERS, WIDTH, HEADS = 4, 128, 4
-#: d_mem of an ARMT; memory tokens of a segment in ARMT, RMT and PRMT.
+#: d_mem of an ARMT; memory tokens of a segment, in an ARMT where a task says nothing else.
 MEMORY_DIM, MEMORY_TOKENS = 64, 8
 RATE = 1e-3
 
@@ -36,7 +37,8 @@ class SmallTask:
     name: of the objective. vocabulary: how many tokens there are. segment_tokens: of a segment.
     stages: settings of the objective, one after the other; steps are split evenly among them.
     objective: makes it from such settings. measure: figures of a trained model, drawn from what it
-    is given. described: what else says which task it is.
+    is given. described: what else says which task it is. writes: memory tokens of an ARMT, each of
+    which writes once a segment; RMT and PRMT hand theirs on and nothing else, so they keep theirs.
     """
 
     name: str
@@ -46,6 +48,7 @@ class SmallTask:
     objective: Callable[..., Objective]
     measure: Callable[[SystemModel, random.Random], Settings]
     described: Settings
+    writes: int = MEMORY_TOKENS
 
 
 def learn(task: SmallTask, system: System, seed: int, steps: int, output: Path) -> dict[str, Any]:
@@ -103,7 +106,7 @@ def train_small(
         ),
     )
     torch.manual_seed(seed)
-    model = small_model(system, task.vocabulary, task.segment_tokens)
+    model = small_model(system, task.vocabulary, task.segment_tokens, task.writes)
     if torch.cuda.is_available():
         model.to("cuda")
 
@@ -113,12 +116,14 @@ def train_small(
     return train(model, recipe, objectives, output, stop_after=stop_after, precision="no")
 
 
-def small_model(system: System, vocabulary: int, segment_tokens: int) -> SystemModel:
+def small_model(
+    system: System, vocabulary: int, segment_tokens: int, writes: int = MEMORY_TOKENS
+) -> SystemModel:
     """The model of a system, of about a million parameters beside the embedding.
 
     Positions are rotary, so that a system may read as far as it likes. A layer of Mamba has about
     half the weights of one with attention, so there are twice as many. The sliding window reaches
-    as far back as a segment is long.
+    as far back as a segment is long. writes: memory tokens of an ARMT.
     """
     special = {"pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0}
     if system == "mamba":
@@ -149,7 +154,7 @@ def small_model(system: System, vocabulary: int, segment_tokens: int) -> SystemM
         )
     config = ArmtConfig(
         backbone=backbone,
-        num_memory_tokens=MEMORY_TOKENS,
+        num_memory_tokens=writes if system in ArmtModel.systems else MEMORY_TOKENS,
         memory_dim=MEMORY_DIM,
         segment_tokens=segment_tokens,
         system=system,

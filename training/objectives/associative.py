@@ -1,6 +1,7 @@
 """Associative retrieval (arXiv 2407.04841): pairs of key and value, one a segment, then a key.
 
-"remember": every key comes once. "rewrite": keys come again, and the last value counts.
+"remember": every key comes once. "rewrite": keys come again, few of them often or many of them now
+and then, and the last value counts.
 
 Axes: B documents, S segments (pairs), Q questions of each, T tokens of a pair, V of a value.
 """
@@ -48,20 +49,23 @@ class Drawn:
 def draw_documents(
     draw: random.Random, task: Task, pairs: int, documents: int, questions: int = 1
 ) -> Drawn:
-    """So many documents of so many pairs, and questions about different keys of each, as many as
-    there are keys at most; in "rewrite" half as many keys share the pairs, but never one alone:
-    who learns that the last value is the answer whatever the key is, writes all keys alike, and
-    does not learn to tell them apart any more."""
+    """So many documents of so many pairs, and questions about keys of each, as many as there are
+    pairs at most. In "remember" they are about different keys. In "rewrite" 2 to half as many keys
+    share the pairs, drawn for each document, and a key may be asked for again. Never is there one
+    key alone: who learns that the last value is the answer whatever the key is, writes all keys
+    alike, and does not learn to tell them apart any more."""
     told, asked = [], []
     for _ in range(documents):
-        different = pairs if task == "remember" or pairs < 3 else (pairs + 1) // 2
+        again = task == "rewrite" and pairs > 2
+        different = draw.randint(2, max(2, pairs // 2)) if again else pairs
         keys = draw.sample(range(MOST_PAIRS), different)
         # Of keys that come again, each comes at least once, in any order.
         order = keys + [draw.choice(keys) for _ in range(pairs - len(keys))]
         draw.shuffle(order)
         values = [draw.randrange(SYMBOLS**VALUE) for _ in order]
         last = dict(zip(order, values, strict=True))
-        chosen = draw.sample(keys, min(questions, len(keys)))
+        several = min(questions, pairs)
+        chosen = draw.choices(keys, k=several) if again else draw.sample(keys, several)
         told.append([_row(k, IS, v) for k, v in zip(order, values, strict=True)])
         asked.append([_row(k, ASKED, last[k]) for k in chosen])
     return Drawn(torch.tensor(told), torch.tensor(asked))
