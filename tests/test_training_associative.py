@@ -26,7 +26,7 @@ from training.objectives.associative import (
     draw_documents,
     matches,
 )
-from training.small import learn, small_model, train_small
+from training.small import _ends, learn, small_model, train_small
 
 SYSTEMS = get_args(System)
 
@@ -141,6 +141,14 @@ def test_the_curriculum_ends_with_the_pairs_that_were_asked_for():
     stages = associative.associative("remember", 20).stages
     assert [stage["pairs"] for stage in stages] == [1, 2, 3, 5, 10, 20]
     assert associative.associative("remember", 7).stages[-1]["pairs"] == 7
+
+
+def test_stages_have_their_share_of_the_steps_and_one_at_least():
+    assert _ends(10, [1, 1, 1]) == [0, 3, 6, 10]
+    assert _ends(90, [1, 2, 6]) == [0, 10, 30, 90]
+    assert _ends(4, [1, 1, 100]) == [0, 1, 2, 4] and _ends(3, [100, 1, 1]) == [0, 1, 2, 3]
+    shares = associative.associative("remember", 50).shares
+    assert shares[0] == 1 and shares[-1] == pytest.approx(50**0.5)
 
 
 def test_of_long_documents_fewer_are_read_in_a_step_and_more_is_asked_about_each(monkeypatch):

@@ -20,7 +20,8 @@ from training.objectives.associative import (
 )
 from training.small import SmallTask
 
-#: Pairs of the stages; a training of N pairs goes through those below N, and then N.
+#: Pairs of the stages; a training of N pairs goes through those below N, and then N. Each has steps
+#: in proportion to the root of its pairs: one and two are soon known, and hold up what comes next.
 CURRICULUM = (1, 2, 3, 5, 10, 20, 50)
 #: Pairs at which a trained system is measured.
 MEASURED = (10, 50, 100, 200, 500)
@@ -48,14 +49,13 @@ def associative(
         }
         return {"questions": questions, "exact_match": shares}
 
+    pairs_of_stages = [*(n for n in CURRICULUM if n < pairs), pairs]
     return SmallTask(
         name="associative",
         vocabulary=VOCABULARY,
         segment_tokens=PAIR,
-        stages=[
-            {"task": task, "pairs": n, **_batch(n)}
-            for n in [*(n for n in CURRICULUM if n < pairs), pairs]
-        ],
+        stages=[{"task": task, "pairs": n, **_batch(n)} for n in pairs_of_stages],
+        shares=[n**0.5 for n in pairs_of_stages],
         objective=Associative,
         measure=measure,
         described={"told": task, "pairs": pairs},

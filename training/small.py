@@ -35,7 +35,8 @@ class SmallTask:
     """What a small model learns.
 
     name: of the objective. vocabulary: how many tokens there are. segment_tokens: of a segment.
-    stages: settings of the objective, one after the other; steps are split evenly among them.
+    stages: settings of the objective, one after the other. shares: of the steps, one for each stage;
+    none: all have the same.
     objective: makes it from such settings. measure: figures of a trained model, drawn from what it
     is given. described: what else says which task it is. writes: memory tokens of an ARMT, each of
     which writes once a segment; RMT and PRMT hand theirs on and nothing else, so they keep theirs.
@@ -49,6 +50,7 @@ class SmallTask:
     measure: Callable[[SystemModel, random.Random], Settings]
     described: Settings
     writes: int = MEMORY_TOKENS
+    shares: Sequence[float] = ()
 
 
 def learn(task: SmallTask, system: System, seed: int, steps: int, output: Path) -> dict[str, Any]:
@@ -90,7 +92,7 @@ def train_small(
             f"--steps must be at least {len(task.stages)}, one for each stage of {task.name}, "
             f"not {steps}."
         )
-    ends = [steps * i // len(task.stages) for i in range(len(task.stages) + 1)]
+    ends = _ends(steps, task.shares or [1] * len(task.stages))
     of = f"{system}, {task.name} {json.dumps(task.described)}"
     recipe = Recipe(
         seed=seed,
@@ -114,6 +116,16 @@ def train_small(
         return {name: task.objective(**settings) for name, settings in stage.settings.items()}
 
     return train(model, recipe, objectives, output, stop_after=stop_after, precision="no")
+
+
+def _ends(steps: int, shares: Sequence[float]) -> list[int]:
+    """0, and after how many steps each stage ends; each has one at least."""
+    ends, upto = [0], 0.0
+    for left, share in zip(reversed(range(len(shares))), shares, strict=True):
+        upto += share
+        end = int(steps * upto / sum(shares) + 1e-9)
+        ends.append(min(max(end, ends[-1] + 1), steps - left))
+    return ends
 
 
 def small_model(
