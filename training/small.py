@@ -35,8 +35,8 @@ class SmallTask:
     """What a small model learns.
 
     name: of the objective. vocabulary: how many tokens there are. segment_tokens: of a segment.
-    stages: settings of the objective, one after the other. shares: of the steps, one for each stage;
-    none: all have the same.
+    stages: settings of the objective, one after the other. shares: of the steps, one for each
+    stage; none: all have the same.
     objective: makes it from such settings. measure: figures of a trained model, drawn from what it
     is given. described: what else says which task it is. writes: memory tokens of an ARMT, each of
     which writes once a segment; RMT and PRMT hand theirs on and nothing else, so they keep theirs.
