@@ -243,20 +243,14 @@ class AskView:
         return shown, gr.Row(visible=len(listed) > 1), at
 
     def again(
-        self,
-        shelf: Shelf,
-        chosen: list[str],
-        talk: str | None,
-        turns: list[Turn],
-        at: At,
-        typed: str,
-    ) -> tuple[Any, ...]:
+        self, shelf: Shelf, chosen: list[str], talk: str | None, turns: list[Turn],
+        at: At, typed: str,
+    ) -> tuple[Any, ...]:  # fmt: skip
         """The view once the library has changed. The conversation is left alone unless it has
         changed itself: what quoted a deleted document is gone, another tab may have gone on. A
         question that is being answered is shown by whoever asked it."""
         kept = self._kept(talk)
-        stay = gr.skip()
-        gone = talk is not None and not kept
+        stay, gone = gr.skip(), talk is not None and not kept
         view = (
             brought_up_to_date(shelf.ready, chosen, typed),
             gr.HTML(shelf.notice(), visible=bool(shelf.notice())),
