@@ -123,27 +123,27 @@ def test_a_change_leaves_the_conversation_alone_unless_it_is_the_conversations_o
     talk, turns = last[4], last[5]
 
     view.service.library.delete(ids[1])
-    chosen, empty, *_ = same = view.again(shelf(view), ids, talk, turns, (0, 0))
+    chosen, empty, *_ = same = view.again(shelf(view), ids, talk, turns, (0, 0), "")
     assert chosen.value == [ids[0]] and not empty.visible
     assert all(map(is_skipped, same[3:]))
 
     # Called before the answer was there, done after it: what that shows must stay.
-    late = view.again(shelf(view), ids[:1], talk, [], (0, 0))
+    late = view.again(shelf(view), ids[:1], talk, [], (0, 0), "")
     assert late[4] == turns and FERRY in late[5] and is_skipped(late[3])
     assert all(map(is_skipped, late[6:]))
     asking = view.service.begin(talk, ASKED[1])  # here or in another tab
-    under_way = view.again(shelf(view), ids[:1], talk, turns, (0, 0))
+    under_way = view.again(shelf(view), ids[:1], talk, turns, (0, 0), "")
     assert all(map(is_skipped, under_way[3:]))
     view.service.withdraw(asking)
-    early = view.again(shelf(view), ids[:1], None, [], (0, 0))
+    early = view.again(shelf(view), ids[:1], None, [], (0, 0), "")
     assert all(map(is_skipped, early[3:])) and "value" not in early[2].constructor_args
 
     view.service.library.delete(ids[0])
-    chosen, empty, *_ = gone = view.again(shelf(view), ids, talk, turns, (0, 0))
+    chosen, empty, *_ = gone = view.again(shelf(view), ids, talk, turns, (0, 0), "")
     assert chosen.value == [] and empty.visible
     assert is_skipped(gone[3]) and gone[4][0].answer is None and FERRY not in gone[5]
     assert gone[6] == "" and gone[9] == ""  # the page, and the comparison
 
     view.service.library.delete_conversation(talk)
-    ended = view.again(shelf(view), ids, talk, gone[4], (0, 0))
+    ended = view.again(shelf(view), ids, talk, gone[4], (0, 0), "")
     assert ended[3] is None and ended[4] == [] and ASKED[0] not in ended[5]

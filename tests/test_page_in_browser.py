@@ -8,15 +8,21 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import gradio as gr
 import pytest
 from fpdf import FPDF
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
+from app.ui import choosing
+from app.ui.choosing import brought_up_to_date, offer_what_is_typed
 from ingest.settings import DEFAULT_MODEL
 from tests.fakes import CALIBRATION_JSON
-from tests.serving import ROOT, serving
+from tests.serving import ROOT, free_port, serving
 
 pytestmark = pytest.mark.browser
 SENTENCES = (
@@ -548,3 +554,52 @@ def test_impossible_and_taken_ports_are_named(address, tmp_path, capsys):
     command = [sys.executable, "app.py", "--port", taken, "--library", str(tmp_path / "library")]
     started = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert started.returncode == 1 and taken in started.stderr
+
+
+@pytest.fixture
+def many(monkeypatch) -> Iterator[str]:
+    """A page of two dropdowns of 40 documents, of which 12 are offered at a time; its address."""
+    monkeypatch.setattr(choosing, "ALL", 20)
+    monkeypatch.setattr(choosing, "OFFERED", 12)
+    there = [(f"Report {n:02}", f"id{n}") for n in range(40)]
+    service: Any = SimpleNamespace(revision=lambda: "1", documents=list, model="")
+    with gr.Blocks() as blocks:
+        one = gr.Dropdown([], value=None, elem_id="one")
+        several = gr.Dropdown([], value=[], multiselect=True, elem_id="several")
+        told = gr.JSON(elem_id="told")
+        for dropdown, none in ((one, None), (several, [])):
+            offer_what_is_typed(dropdown, service, lambda shelf: there)
+            blocks.load(partial(brought_up_to_date, there, none), outputs=dropdown)
+            dropdown.input(lambda *both: list(both), [one, several], told)
+    _, address, _ = blocks.launch(prevent_thread_lock=True, server_port=free_port(), quiet=True)
+    yield address
+    blocks.close()
+
+
+@pytest.mark.parametrize("name", ["one", "several"])
+def test_of_many_documents_the_list_is_what_is_typed_and_enter_takes_its_first(browser, many, name):
+    with browser.new_context() as context:
+        page = context.new_page()
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(many)
+        listed, typed = page.get_by_role("option"), page.locator(f"#{name} input").first
+
+        def looks_for(text: str, *found: str) -> None:
+            typed.press("Control+a")
+            typed.press_sequentially(text, delay=20)
+            expect(listed).to_have_text([re.compile(title) for title in found])
+            expect(listed.first).to_have_class(re.compile("active"))
+
+        typed.click()
+        expect(listed).to_have_count(12, timeout=60_000)
+        looks_for("7", "Report 07", "Report 17", "Report 27", "Report 37")
+        typed.press("ArrowDown")
+        expect(page.locator("[role=option].active")).to_have_text(re.compile("Report 17"))
+        looks_for("37", "Report 37")
+        typed.press("Enter")
+        expect(page.locator("#told")).to_contain_text("id37")
+        looks_for("report 3", *(f"Report 3{n}" for n in (*range(7), 8, 9, 7)))
+        listed.nth(1).click()
+        expect(page.locator("#told")).to_contain_text("id31")
+        assert not errors

@@ -43,7 +43,6 @@ class AskView:
                     self.previous = gr.Button("‹ Previous citation", elem_id="previous", size="sm")
                     self.following = gr.Button("Next citation ›", elem_id="next", size="sm")
                 self.page = gr.HTML(elem_id="page")
-        self.watched = [self.documents, self.talk, self.said, self.at]
         self.refreshed = [
             self.documents, self.empty, self.earlier, self.talk, self.said, self.conversation,
             self.page, self.turning, self.at, self.comparison,
@@ -95,7 +94,8 @@ class AskView:
         drawn = [self.page, self.turning, self.at]
         opened = [self.conversation, *drawn, self.talk, self.said, self.comparison]
         self.reopened = [*opened, self.earlier]
-        offer_what_is_typed(self.documents, self.service, lambda shelf: shelf.ready)
+        typed = offer_what_is_typed(self.documents, self.service, lambda shelf: shelf.ready)
+        self.watched = [self.documents, self.talk, self.said, self.at, typed]
         self.documents.change(self._load, inputs=self.documents, outputs=self.loaded, **private)
         self.question.submit(
             self._respond,
@@ -243,16 +243,16 @@ class AskView:
         return shown, gr.Row(visible=len(listed) > 1), at
 
     def again(
-        self, shelf: Shelf, chosen: list[str], talk: str | None, turns: list[Turn], at: At
-    ) -> tuple[Any, ...]:
+        self, shelf: Shelf, chosen: list[str], talk: str | None, turns: list[Turn],
+        at: At, typed: str,
+    ) -> tuple[Any, ...]:  # fmt: skip
         """The view once the library has changed. The conversation is left alone unless it has
         changed itself: what quoted a deleted document is gone, another tab may have gone on. A
         question that is being answered is shown by whoever asked it."""
         kept = self._kept(talk)
-        stay = gr.skip()
-        gone = talk is not None and not kept
+        stay, gone = gr.skip(), talk is not None and not kept
         view = (
-            brought_up_to_date(shelf.ready, chosen),
+            brought_up_to_date(shelf.ready, chosen, typed),
             gr.HTML(shelf.notice(), visible=bool(shelf.notice())),
             self.conversations(None) if gone else gr.Dropdown(choices=self._earlier()),
         )

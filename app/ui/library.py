@@ -97,7 +97,7 @@ class LibraryView:
         )
         chosen = [self.extent, self.export, self.delete, self.exported, self.confirming]
         asked = {"inputs": self.chosen, "outputs": chosen, **private}
-        offer_what_is_typed(self.chosen, service, lambda shelf: shelf.all)
+        self.typed = offer_what_is_typed(self.chosen, service, lambda shelf: shelf.all)
         self.chosen.input(self._consider, **asked)
         self.export.click(self._export, **asked)
         self.delete.click(lambda: gr.Row(visible=True), outputs=self.confirming, **private)
@@ -105,7 +105,7 @@ class LibraryView:
         removed = self.confirm.click(self._remove, self.chosen, [*chosen, self.chosen], **private)
         came_in = self.imported.upload(self._import, self.imported, chosen, **private)
         self.changes = (taken, went_on, removed, came_in)
-        self.watched = [self.chosen, self.find]
+        self.watched = [self.chosen, self.find, self.typed]
         self.refreshed = [self.table, self.find, self.resume, self.chosen, *chosen]
 
     def _take(
@@ -157,7 +157,9 @@ class LibraryView:
     def _table(self, there: Sequence[Document], wanted: str) -> str:
         return documents.documents_html(there, self.service.model, wanted)
 
-    def again(self, shelf: documents.Shelf, chosen: str | None, wanted: str) -> tuple[Any, ...]:
+    def again(
+        self, shelf: documents.Shelf, chosen: str | None, wanted: str, typed: str
+    ) -> tuple[Any, ...]:
         """The view once the library has changed."""
         gone = chosen is not None and not shelf.holds(chosen)
         return (
@@ -165,7 +167,7 @@ class LibraryView:
             # Once it is there it stays: something may be typed in it.
             gr.Textbox(visible=bool(wanted) or len(shelf.documents) > documents.ROWS),
             gr.Button(visible=any(d.to_be_read(self.service.model) for d in shelf.documents)),
-            brought_up_to_date(shelf.all, chosen),
+            brought_up_to_date(shelf.all, chosen, typed),
             *(_chosen(DELETED, False) if gone else (gr.skip() for _ in range(5))),
         )
 

@@ -73,10 +73,12 @@ class MemoryView:
                 self.page = gr.HTML(elem_id="memory-page")
         private: Any = {"api_visibility": "private"}
         shown = [self.size, self.plot, self.outline, self.listed, self.page, self.changes]
-        self.watched = [self.chosen, self.other]
         self.refreshed = [self.chosen, self.other, *shown]
-        for dropdown in (self.chosen, self.other):
-            offer_what_is_typed(dropdown, service, lambda shelf: shelf.ready)
+        dropdowns = [self.chosen, self.other]
+        self.watched = [
+            *dropdowns,
+            *(offer_what_is_typed(d, service, lambda shelf: shelf.ready) for d in dropdowns),
+        ]
         self.chosen.input(self._show, inputs=self.chosen, outputs=shown, **private)
         self.outline.click(self._open, inputs=self.listed, outputs=self.page, **private)
         self.other.input(
@@ -105,13 +107,15 @@ class MemoryView:
         said = size_html(document, size) + (CURVES if len(notes) > 1 else "")
         return said, plot, told, listed, "", ""
 
-    def again(self, shelf: Shelf, chosen: str | None, other: str | None) -> tuple[Any, ...]:
+    def again(
+        self, shelf: Shelf, chosen: str | None, other: str | None, typed: str, typed_other: str
+    ) -> tuple[Any, ...]:
         """The view once the library has changed: of a document that is gone nothing stays."""
         here, there = shelf.holds(chosen), shelf.holds(other)
         stay = gr.skip()
         return (
-            brought_up_to_date(shelf.ready, chosen),
-            brought_up_to_date(shelf.ready, other),
+            brought_up_to_date(shelf.ready, chosen, typed),
+            brought_up_to_date(shelf.ready, other, typed_other),
             *((stay,) * 5 if chosen is None or here else self._show(None)[:5]),
             stay if here and there else "",
         )
