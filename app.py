@@ -60,7 +60,7 @@ def _serve(options: argparse.Namespace) -> int:
             if others:
                 say(
                     f"Another model read {others:,} of the documents: they cannot be asked until "
-                    f"they are read again, on the page or with: {library.command('reread')}",
+                    "they are read again; the page says which, under Library.",
                     file=sys.stderr,
                 )
             say(f"Recollect is at http://{at.host}:{options.port}", file=sys.stderr)

@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         raise
     except (RecollectError, OSError) as error:
-        return report_error(error, options.json)
+        return report_error(error, options)
     except KeyboardInterrupt:
         return 130
 

@@ -256,8 +256,7 @@ class Answerer:
         text = self.library.page(passage.document_id, passage.page).text
         if not passage.start <= start < end <= min(passage.end, len(text)):
             raise DamagedSnapshot(
-                f'Passage {passage.id} of "{passage.title}" does not fit its page; '
-                f"check the library with: {self.library.command('verify')}"
+                f'Passage {passage.id} of "{passage.title}" does not fit its page.', "verify"
             )
         return Citation(
             document_id=passage.document_id,

@@ -51,15 +51,11 @@ class Memories:
 
     def _check(self, document: Document, as_of_page: int | None) -> None:
         if document.fingerprint != self._model.fingerprint:
-            mend = (
-                "Delete it"
-                if document.memory_alone
-                else f"Read it again, and what else was read so: {self._library.command('reread')}"
-            )
             raise OtherModel(
                 f'"{document.title}" was read by model {document.fingerprint[:12]}, the loaded '
-                f"model is {self._model.fingerprint[:12]}. {mend} (or start with the model that "
-                "read it)."
+                f"model is {self._model.fingerprint[:12]}. Start with the model that read it, or "
+                + ("delete it." if document.memory_alone else "read it again."),
+                "" if document.memory_alone else "reread",
             )
         if as_of_page is not None and document.memory_alone:
             raise UsageError(

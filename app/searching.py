@@ -10,13 +10,14 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from app.askable import askable
 from app.copies import distinct, places
 from app.cosines import best_sentences, products
 from app.memories import Memories
 from app.nearest import Nearest
 from app.results import Memory, Place
 from armt_core.document_model import DocumentModel
-from armt_core.errors import EmptyLibrary, LibraryError, UsageError
+from armt_core.errors import LibraryError, UsageError
 from armt_core.memory import MemoryState
 from ingest.reports import MOST_UNKNOWN
 from storage.library import Library
@@ -81,9 +82,9 @@ class Searcher:
 
         documents: ids or titles; None: all, the most promising by words and vectors if
         there are more than 8 (memories alone come last then: they have neither; they are
-        asked by name). Raises EmptyLibrary, UnknownDocument, AmbiguousName,
-        LibraryError for a document that is not ready, UsageError for a page that a
-        named document does not have or for more than 8 names.
+        asked by name; what another model read is left out). Raises EmptyLibrary, OtherModel,
+        UnknownDocument, AmbiguousName, LibraryError for a document that is not ready, UsageError
+        for a page that a named document does not have or for more than 8 names.
         """
         if not question.strip():
             raise UsageError("The question is empty.")
@@ -108,12 +109,7 @@ class Searcher:
             if len(chosen) > DOCUMENTS:
                 raise UsageError(f"At most {DOCUMENTS} documents at a time, not {len(chosen)}.")
             return self._scopes(question, [(d, as_of_page) for d in chosen], memory)
-        ready = self.library.askable()
-        if not ready:
-            raise EmptyLibrary(
-                "The library has no document to ask. Drop some on the page, or add them with: "
-                "python -m ingest PATH"
-            )
+        ready = askable(self.library, self._model.fingerprint)
         if as_of_page is not None:
             # Of an imported memory only the end is known.
             ready = [d for d in ready if not d.memory_alone]

@@ -6,9 +6,23 @@ is the stable short name that the command line prints in `{"error": {...}}`.
 
 
 class RecollectError(Exception):
-    """Root of the tree; catch this to catch every expected failure."""
+    """Root of the tree; catch this to catch every expected failure. command: what helps, as words
+    of `python -m app`."""
 
     code = "error"
+
+    def __init__(self, message: str = "", command: str = "") -> None:
+        super().__init__(message)
+        self.command = command
+
+    def __str__(self) -> str:
+        return self.told()
+
+    def told(self, options: str = "") -> str:
+        """The message with the command, and after that the options with which a command line was
+        given itself: only there are the paths in them for whoever reads this."""
+        message = super().__str__()
+        return f"{message} Run: python -m app {self.command}{options}" if self.command else message
 
 
 class UsageError(RecollectError):

@@ -1,7 +1,6 @@
 """Where a library lives and how its SQLite database is opened."""
 
 import os
-import shlex
 import sqlite3
 from pathlib import Path
 
@@ -43,14 +42,6 @@ def database_file(location: str | Path | None = None) -> Path:
             "databases in memory are not supported."
         )
     return Path(name).absolute()
-
-
-def command(words: str, database: Path) -> str:
-    """`python -m app` with these words, for the library at `database`: what somebody can paste."""
-    if database == database_file():
-        return f"python -m app {words}"
-    place = database.parent if database.name == FILE_NAME else f"{_URL_PREFIX}{database}"
-    return f"python -m app {words} --library {shlex.quote(str(place))}"
 
 
 def originals_folder(database: Path) -> Path:

@@ -20,9 +20,7 @@ class Deleting(Store):
         """What `delete` would remove. Raises UnknownDocument for anything but a document's id."""
         with self._reading() as session:
             if session.get(DocumentRow, document_id) is None:
-                raise UnknownDocument(
-                    f"No document has the id {document_id!r}; see: {self.command('documents')}"
-                )
+                raise UnknownDocument(f"No document has the id {document_id!r}.", "documents")
             versions = select(VersionRow.id).where(VersionRow.document_id == document_id)
 
             def rows(table: type[PassageRow] | type[SnapshotRow]) -> int:
@@ -44,9 +42,7 @@ class Deleting(Store):
         """
         with self._writing() as session:
             if session.get(DocumentRow, document_id) is None:
-                raise UnknownDocument(
-                    f"No document has the id {document_id!r}; see: {self.command('documents')}"
-                )
+                raise UnknownDocument(f"No document has the id {document_id!r}.", "documents")
             of_document = select(VersionRow.sha256).where(VersionRow.document_id == document_id)
             hashes = set(session.scalars(of_document))
             session.execute(delete(MessageRow).where(_names(document_id)))

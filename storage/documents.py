@@ -49,9 +49,7 @@ class Documents(Store):
                 if folded(document.title) == folded(name_or_id)
             ]
         if not found:
-            raise UnknownDocument(
-                f"No document has the id or title {name_or_id!r}; see: {self.command('documents')}"
-            )
+            raise UnknownDocument(f"No document has the id or title {name_or_id!r}.", "documents")
         if len(found) > 1:
             listed = "; ".join(
                 f'{d.id} "{d.title}" ({", ".join(d.file_names)}, added {d.created_at:%Y-%m-%d})'
@@ -69,9 +67,7 @@ class Documents(Store):
         found = {document.id: document for document in chosen}
         for name in ids:
             if name not in found:
-                raise UnknownDocument(
-                    f"No document has the id {name!r}; see: {self.command('documents')}"
-                )
+                raise UnknownDocument(f"No document has the id {name!r}.", "documents")
         return [found[name] for name in ids]
 
     def _is_kept(self, sha256: str) -> bool:
@@ -95,6 +91,7 @@ class Documents(Store):
             VersionRow.pages,
             VersionRow.unknown_ratio,
             VersionRow.format == MEMORY_ALONE,
+            VersionRow.fingerprint,
         )
         wanted = select(*columns).where(VersionRow.is_current)
         with self._reading() as session:

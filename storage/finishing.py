@@ -74,7 +74,8 @@ class Finishing(Store):
             if version.segments_read != copied:
                 raise LibraryError(
                     f"Version {older.id} has a memory after {copied} segments and only "
-                    f"{version.segments_read} passages; run: {self.command('verify')}"
+                    f"{version.segments_read} passages.",
+                    "verify",
                 )
             return copied
 

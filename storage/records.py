@@ -226,6 +226,7 @@ class Askable(NamedTuple):
     pages: int
     unknown_ratio: float
     memory_alone: bool
+    fingerprint: str
 
 
 @dataclass(frozen=True, eq=False)

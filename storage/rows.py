@@ -102,7 +102,7 @@ def serving(session: Session, document_id: str) -> VersionRow:
         .limit(1)
     )
     if row is None:
-        raise UnknownDocument(f"No document has the id {document_id!r}")
+        raise UnknownDocument(f"No document has the id {document_id!r}.", "documents")
     return row
 
 

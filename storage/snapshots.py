@@ -45,13 +45,13 @@ class Snapshots(Store):
             if row is None:
                 return None
             if hashlib.sha256(row.data).hexdigest() != row.sha256:
-                mend = f"Make it again with: {self.command(f'reread {version.document_id}')}"
-                if version.format == MEMORY_ALONE:
-                    mend = "Import its file again, which mends it, or delete the document."
+                alone = version.format == MEMORY_ALONE
+                mend = "Import its file again, which mends it, or delete the document."
                 raise DamagedSnapshot(
                     f'The memory of "{version.title}" ({version.document_id}) after '
                     f"{row.segments_read} segments is damaged: its bytes do not match their "
-                    f"SHA-256. {mend}"
+                    f"SHA-256. {mend if alone else 'Read the document again.'}",
+                    "" if alone else f"reread {version.document_id}",
                 )
             return Snapshot(
                 version_id,

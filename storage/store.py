@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 
 from armt_core.errors import LibraryError
 from storage.database import (
-    command,
     create_file,
     database_file,
     originals_folder,
@@ -26,6 +25,8 @@ from storage.migrating import migrate, use_wal
 from storage.originals import Originals
 
 log = logging.getLogger(__name__)
+
+_CHECK = "Check the disk and the library."
 
 
 class Store:
@@ -55,10 +56,6 @@ class Store:
             self._engine.dispose()
             raise
 
-    def command(self, words: str) -> str:
-        """The command line with these words for this library, as messages name it."""
-        return command(words, self.database)
-
     def close(self) -> None:
         """Let go of the files; every later call raises LibraryError."""
         self._closed = True
@@ -87,9 +84,10 @@ class Store:
         try:
             yield
         except DBAPIError as error:
+            advice = _advice(error.orig)
             raise LibraryError(
-                f"The library {self.database} cannot be used: {error.orig}. "
-                f"{self._advice(error.orig)}"
+                f"The library {self.database} cannot be used: {error.orig}. {advice or _CHECK}",
+                "" if advice else "verify",
             ) from error
 
     def _flush_log(self) -> None:
@@ -111,22 +109,21 @@ class Store:
                 self.database,
             )
 
-    def _advice(self, error: BaseException | None) -> str:
-        """What to do about an error of SQLite."""
-        # Only errors that come from SQLite itself have a code; the low byte is its kind.
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code == sqlite3.SQLITE_FULL:
-            return (
-                "Free some space; what was written before is kept, and reading goes on from there."
-            )
-        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
-            return (
-                "It needs a folder and files that can be written, also to be asked: change that, "
-                "or choose another library with --library or RECOLLECT_LIBRARY."
-            )
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return "Another program keeps it locked: close that, and try again."
-        return f"Check the disk, and run: {self.command('verify')}"
+
+def _advice(error: BaseException | None) -> str:
+    """What to do about an error of SQLite; nothing where that is not known."""
+    # Only errors that come from SQLite itself have a code; the low byte is its kind.
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return "Free some space; what was written before is kept, and reading goes on from there."
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+        return (
+            "It needs a folder and files that can be written, also to be asked: change that, or "
+            "choose another library with --library or RECOLLECT_LIBRARY."
+        )
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return "Another program keeps it locked: close that, and try again."
+    return ""
 
 
 def now() -> float:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from sqlalchemy import select, text
 from sqlalchemy.exc import DatabaseError
@@ -22,24 +23,25 @@ _RESTORE = "Restore a backup, or ingest into a new library."
 class Verifying(Store):
     """Verification."""
 
-    def verify(self) -> list[str]:
-        """Every problem found, each saying what to do; an empty list means that all is well."""
+    def verify(self, options: str = "") -> list[str]:
+        """Every problem found, each saying what to do; an empty list means that all is well.
+        options: of the commands that are named."""
         with self._reading() as session:
             try:
                 problems = list(_database(session))
                 if problems:
                     return problems  # Checking further would read the damaged pages.
-                problems = list(_contents(session, self.originals, self._again))
+                problems = list(_contents(session, self.originals, partial(_again, options)))
             except DatabaseError as error:
                 return [f"The database cannot be read to its end: {error.orig}. {_RESTORE}"]
         with self._writing() as session:
             return problems + list(_words(session))
 
-    def _again(self, version: VersionRow) -> str:
-        """What mends a version."""
-        if version.format == MEMORY_ALONE:
-            return f"Import its file again ({self.command('import F')}), or delete it."
-        return f"Run: {self.command(f'reread {version.document_id}')}"
+
+def _again(options: str, version: VersionRow) -> str:
+    if version.format == MEMORY_ALONE:
+        return f"Import its file again (python -m app import F{options}), or delete it."
+    return f"Run: python -m app reread {version.document_id}{options}"
 
 
 def _database(session: Session) -> Iterator[str]:

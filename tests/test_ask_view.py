@@ -54,6 +54,11 @@ def test_passages_come_before_the_answer_and_the_page_last_and_the_box_is_free_a
     assert view.service.turns(parts[-1][4]) == [turn] and turn.answer.answer == FERRY
 
 
+def test_what_is_pressed_twice_is_asked_once(view):
+    (part,) = view._respond(None, [], "", "final", None, [])
+    assert len(part) == 9 and all(map(is_skipped, part)) and view.service.conversations() == []
+
+
 def test_a_question_that_is_refused_comes_back_to_the_box(view):
     (part,) = view._respond(ASKED[0], [], "two", "final", None, [])
     assert "page number from 1 on, not “two”" in part[0] and part[6:8] == ("", ASKED[0])

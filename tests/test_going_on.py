@@ -2,19 +2,20 @@
 
 import argparse
 import json
-import re
 from dataclasses import replace
 
 import pytest
 
 from app.answering import Answerer
 from app.commands.keeping import run_documents, run_verify
+from app.commands.output import report_error
 from app.service import Service
 from app.ui.documents import documents_html
 from armt_core.errors import LibraryError, OtherModel
 from ingest.files import file_sha256
 from ingest.parsed import ParsedDocument
 from ingest.pipeline import ingest_paths, reread_document
+from ingest.settings import DEFAULT_MODEL
 from storage.claims import Claim
 from storage.library import Library
 from storage.records import Page
@@ -91,21 +92,27 @@ def test_what_another_model_read_is_told_with_what_to_do_and_read_again_at_one_p
     path.write_text(PAGES[0], encoding="utf-8")
     with Library(home) as library:
         (report,) = ingest_paths([path], library, replace(reader, fingerprint="f" * 64))
-        reread = f"python -m app reread --library {home}"
-        options = argparse.Namespace(library=home, json=False, model=None)  # the one that ships
+        options = argparse.Namespace(library=home, json=False, model=DEFAULT_MODEL)
+        reread = f"python -m app reread --library {home} --model {DEFAULT_MODEL}"
         assert run_documents(options) == 0
         assert f"another model read it: it cannot be asked; {reread} reads" in told(capsys)
         assert run_verify(options) == 0
         said = told(capsys)
-        assert f"is sound.\nAnother model read 1 of its documents: {reread}" in said
+        assert "is sound.\nAnother model read 1 of its documents: they cannot be asked." in said
+        assert f"python -m app documents --library {home} --model {DEFAULT_MODEL}" in said
         options.json = True
         assert run_documents(options) == run_verify(options) == 0
         listed, checked = map(json.loads, told(capsys).splitlines())
         assert listed["documents"][0]["other_model"] is True
         assert checked == {"problems": [], "other_model": [report.document_id]}
         answerer = Answerer(library, reader, CALIBRATION)
-        with pytest.raises(OtherModel, match=re.escape(f"what else was read so: {reread} (or")):
+        with pytest.raises(OtherModel, match="Another model read every document here") as refused:
             answerer.ask("Who?")
+        assert str(refused.value).endswith(" Run: python -m app reread")
+        assert report_error(refused.value, options) == 1
+        assert capsys.readouterr().err.endswith(f" Run: {reread}\n")
+        with pytest.raises(OtherModel, match=r"or read it again\. Run: python -m app reread$"):
+            answerer.ask("Who?", documents=["island"])
         with Service(answerer) as service:
             (report,) = service.go_on(lambda *_: None)
             assert list(service.go_on(lambda *_: None)) == []
@@ -117,14 +124,17 @@ def told(capsys) -> str:
     return str(capsys.readouterr().out)
 
 
-def test_a_command_names_the_library_unless_it_is_the_one_that_is_opened_anyway(
-    tmp_path, monkeypatch
+def test_what_another_model_read_is_left_out_of_a_question_to_all_with_a_warning(
+    tmp_path, reader, caplog
 ):
-    monkeypatch.setenv("RECOLLECT_LIBRARY", str(tmp_path / "mine"))
-    with Library() as mine, Library(tmp_path / "my other one") as other:
-        assert mine.command("verify") == "python -m app verify"
-        assert other.command("verify") == (
-            f"python -m app verify --library '{tmp_path / 'my other one'}'"
-        )
-    with Library(f"sqlite:///{tmp_path / 'a.db'}") as file:
-        assert file.command("verify").endswith(f" --library sqlite:///{tmp_path / 'a.db'}")
+    for name, text in zip(("ferry", "keeper"), PAGES, strict=False):
+        (tmp_path / f"{name}.txt").write_text(text, encoding="utf-8")
+    with Library(tmp_path / "library") as library:
+        list(ingest_paths([tmp_path / "ferry.txt"], library, replace(reader, fingerprint="f" * 64)))
+        list(ingest_paths([tmp_path / "keeper.txt"], library, reader))
+        answer = Answerer(library, reader, CALIBRATION).ask("When does the ferry leave?")
+        titles = {c.title for c in (*answer.citations, *answer.nearest)}
+        assert titles == {"keeper"}
+        assert "1 of 2 documents are not asked: another model read them" in caplog.text
+        with pytest.raises(OtherModel):
+            Answerer(library, reader, CALIBRATION).ask("When?", documents=["ferry"])

@@ -135,8 +135,8 @@ def test_a_memory_alone_has_no_pages_and_no_text_to_read_again(handed, taker, re
 def test_a_memory_alone_of_another_model_is_to_be_deleted_not_read_again(handed, taker, reader):
     import_memory(taker, reader, handed)
     other = dataclasses.replace(reader, fingerprint="0" * 64)
-    with pytest.raises(OtherModel, match=r"Delete it \(or start with the model that read it\)"):
-        asked(taker, other).ask(QUESTION)
+    with pytest.raises(OtherModel, match=r"Start with the model that read it, or delete it\.$"):
+        asked(taker, other).ask(QUESTION, documents=["story"])
 
 
 def test_among_many_documents_a_memory_alone_comes_last_and_is_asked_by_name(

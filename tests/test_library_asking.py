@@ -558,7 +558,8 @@ def test_what_can_be_asked_is_what_is_ready_by_title(library):
     begin(library, "/c", ["Not read yet."])
     ready = [d for d in library.documents() if d.state == "ready"]
     assert library.askable() == [
-        Askable(d.id, d.version_id, d.pages, d.unknown_ratio, d.memory_alone) for d in ready
+        Askable(d.id, d.version_id, d.pages, d.unknown_ratio, d.memory_alone, d.fingerprint)
+        for d in ready
     ]
     assert library.titles() == {d.id: d.title for d in library.documents()}
 

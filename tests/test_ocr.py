@@ -22,8 +22,8 @@ from app.answering import Answerer
 from app.results import Citation
 from app.service import SCALE, Service
 from app.support import load_calibration
-from app.ui.ask import page_html
 from app.ui.library import LibraryView, _ocr_choice
+from app.ui.pages import page_html
 from armt_core.errors import NoPicture, UsageError
 from ingest import ocr as ocr_module
 from ingest.__main__ import main

@@ -313,7 +313,8 @@ def test_what_another_model_has_read_is_not_called_ready():
     assert not read.to_be_read(MODEL)
     shelf = documents.Shelf.of([read, alone, document(id="d3", fingerprint=other)], other)
     assert [id for _, id in shelf.ready] == ["d3"] and len(shelf.all) == 3
-    assert "Another model read 2 of 3 documents" in shelf.notice()
+    assert "Another model read 1 of 3 documents: not asked until “Go on reading”" in shelf.notice()
+    assert "Another model made 1 imported memory: not asked" in shelf.notice()
     assert documents.Shelf.of([read], MODEL).notice() == ""
     assert "The library is empty" in documents.Shelf.of([], MODEL).notice()
 

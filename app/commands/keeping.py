@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from app.as_json import document_json
-from app.commands.output import print_json, report_error
+from app.commands.output import given, print_json, report_error
 from armt_core.errors import RecollectError, UsageError
 from ingest.settings import open_reader, reader_fingerprint
 from ingest.terminal import say
@@ -43,7 +43,7 @@ def run_documents(options: argparse.Namespace) -> int:
     model = reader_fingerprint(options.model)
     with Library(options.library) as library:
         found = library.documents()
-        reread = library.command("reread")
+    reread = f"python -m app reread{given(options)}"
     if options.json:
         print_json({"documents": [document_json(document, model) for document in found]})
         return 0
@@ -51,7 +51,8 @@ def run_documents(options: argparse.Namespace) -> int:
         say("The library is empty. Add documents with: python -m ingest PATH", file=sys.stderr)
     for document in found:
         state = "stopped" if document.interrupted else document.state
-        line = f"{state:8} {document.id}  {document.pages:5} pages  {document.title}"
+        pages = "page " if document.pages == 1 else "pages"
+        line = f"{state:8} {document.id}  {document.pages:5} {pages}  {document.title}"
         if document.pages_need_ocr:
             line += f"  ({document.pages_need_ocr} pages need OCR)"
         if document.pages_no_picture:
@@ -63,7 +64,7 @@ def run_documents(options: argparse.Namespace) -> int:
         elif document.to_be_read(model):
             line += f"  (another model read it: it cannot be asked; {reread} reads it again)"
         elif document.of_another(model):
-            line += "  (another model made this memory: it cannot be asked)"
+            line += "  (another model made this memory: it cannot be asked, and may be deleted)"
         say(line + (f"  ({document.reason})" if document.reason else ""))
     return 0
 
@@ -131,7 +132,7 @@ def run_reread(options: argparse.Namespace) -> int:
                 version = reread_document(document, library, model)
             except RecollectError as error:
                 failed = True
-                report_error(error, options.json)
+                report_error(error, options)
                 continue
             if options.json:
                 print_json({"document_id": document.id, "segments_read": version.segments_read})
@@ -144,7 +145,7 @@ def _needs_rereading(document: Document, library: Library, model: Any) -> bool:
     if document.state != "ready":
         return document.interrupted
     if document.of_another(model.fingerprint):
-        return True
+        return not document.memory_alone  # there is no text to read: `documents` tells of it
     try:
         return library.latest_snapshot(document.version_id) is None
     except RecollectError:
@@ -156,13 +157,15 @@ def run_verify(options: argparse.Namespace) -> int:
     told and is no problem."""
     model = reader_fingerprint(options.model)
     with Library(options.library) as library:
-        problems = library.verify()
+        problems = library.verify(given(options))
         others = [] if problems else [d for d in library.documents() if d.of_another(model)]
-        reread = library.command("reread")
     if options.json:
         print_json({"problems": problems, "other_model": [d.id for d in others]})
     else:
         say(*(problems or ["The library is sound."]))
         if others:
-            say(f"Another model read {len(others)} of its documents: {reread} reads them again.")
+            say(
+                f"Another model read {len(others)} of its documents: they cannot be asked. What to "
+                f"do is told by: python -m app documents{given(options)}"
+            )
     return 1 if problems else 0

@@ -1,14 +1,16 @@
 """How commands print: JSON on standard output, everything else for people."""
 
+import argparse
 import io
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
 from app.as_json import error_json
 from app.results import Answer, Citation, FoundPassage, Place, page_name
-from armt_core.errors import AmbiguousName, UsageError
+from armt_core.errors import AmbiguousName, RecollectError, UsageError
 from ingest.terminal import say
 
 if TYPE_CHECKING:  # it loads torch
@@ -33,11 +35,18 @@ def print_json(value: Any) -> None:
     say(json.dumps(value, ensure_ascii=False))
 
 
-def report_error(error: Exception, as_json: bool) -> int:
+def given(options: argparse.Namespace) -> str:
+    """The library and model that a command line names, as options for another one."""
+    named = (("--library", options.library), ("--model", options.model))
+    return "".join(f" {name} {shlex.quote(str(value))}" for name, value in named if value)
+
+
+def report_error(error: Exception, options: argparse.Namespace) -> int:
     """Prints the error where it belongs and gives the exit code: 2 for wrong usage, else 1."""
-    if as_json:
+    if options.json:
         print_json(error_json(error))
-    say(f"error: {error}", file=sys.stderr)
+    told = error.told(given(options)) if isinstance(error, RecollectError) else str(error)
+    say(f"error: {told}", file=sys.stderr)
     return 2 if isinstance(error, UsageError | AmbiguousName) else 1
 
 

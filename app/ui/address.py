@@ -20,4 +20,4 @@ WRITE = f"""id => {{
 
 def read(request: gr.Request) -> str | None:
     """The conversation in the address of the page that asks, if there is one."""
-    return request.query_params.get(CONVERSATION)
+    return request.query_params.get(CONVERSATION) or None

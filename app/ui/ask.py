@@ -7,14 +7,22 @@ from typing import Any
 import gradio as gr
 
 from app.conversing import Turn
-from app.results import Answer, Citation, Memory
+from app.results import Answer, Memory
 from app.service import Service
 from app.ui import address, answers, render
 from app.ui.choosing import brought_up_to_date, offer_what_is_typed
 from app.ui.documents import Shelf
-from armt_core.errors import RecollectError, UsageError
+from app.ui.pages import page_html, page_index
+from armt_core.errors import RecollectError
 
 BEGIN = '<p class="empty">Answers are quoted, with the page drawn beside them.</p>'
+#: Script: Enter that is pressed twice asks once. The box is emptied only when the server answers.
+ONCE = """(text, ...others) => {
+  const at = Date.now(), last = window.lastAsked;
+  const again = last?.text === text && at - last.at < 1000;
+  window.lastAsked = {text, at};
+  return [again ? null : text, ...others];
+}"""
 #: Which turn of a conversation, and which of its citations.
 At = tuple[int, int]
 
@@ -103,6 +111,7 @@ class AskView:
                 self.question, self.documents, self.as_of, self.memory, self.talk, self.said
             ],
             outputs=[*opened, self.question, self.earlier],
+            js=ONCE,
             show_progress="hidden",  # the conversation says how far it is
             trigger_mode="multiple",  # what is asked while an answer is on its way comes next
             **private,
@@ -123,7 +132,7 @@ class AskView:
 
     def _respond(
         self,
-        text: str,
+        text: str | None,
         chosen: list[str],
         page_number: str,
         mode: Memory,
@@ -131,9 +140,12 @@ class AskView:
         turns: list[Turn],
     ) -> Iterator[tuple[Any, ...]]:
         """The question at once, then the passages that are read, what they say, what memory says,
-        and the page drawn: each as soon as it is known."""
-        titles = self.service.titles()
+        and the page drawn: each as soon as it is known. text: None asks nothing."""
         stay = gr.skip()
+        if text is None:
+            yield (stay,) * 9
+            return
+        titles = self.service.titles()
         asked = None
 
         def told(said: str, begun: bool = False) -> tuple[Any, ...]:
@@ -279,22 +291,3 @@ class AskView:
     def _earlier(self) -> list[tuple[str, str]]:
         kept = self.service.conversations()
         return [(f"{c.title} ({c.updated_at:%Y-%m-%d %H:%M})", c.id) for c in kept]
-
-
-def page_html(service: Service, citation: Citation) -> str:
-    """A cited page of a PDF drawn with the quote marked, of others as text."""
-    png, why = service.drawn(citation)
-    page = service.page(citation)
-    if png is not None:
-        return render.page_image_html(png, citation, by_ocr=page.by_ocr)
-    return render.page_text_html(page, citation, why)
-
-
-def page_index(text: str) -> int | None:
-    """The 0-based page of what was typed, counted from 1; None for nothing."""
-    typed = text.strip()
-    if not typed:
-        return None
-    if not typed.isdecimal() or len(typed) > 9 or int(typed) < 1:
-        raise UsageError(f"“As of page” takes a page number from 1 on, not “{typed[:40]}”.")
-    return int(typed) - 1

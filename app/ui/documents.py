@@ -31,17 +31,16 @@ _BY_OCR = "see “Scanned pages” above"
 
 @dataclass(frozen=True)
 class Shelf:
-    """What the library holds, and the choices that views offer: (name, id) of each document, and
-    of those that can be asked; and how many cannot, because another model read them."""
+    """What the library holds, the choices that views offer: (name, id) of each document, and of
+    those that can be asked; and the fingerprint of the model that answers."""
 
     documents: Sequence[Document]
     all: list[tuple[str, str]]
     ready: list[tuple[str, str]]
-    others: int
+    model: str
 
     @classmethod
     def of(cls, documents: Sequence[Document], model: str) -> "Shelf":
-        """model: the fingerprint of the one that answers."""
         named = names(documents)
         ready = [
             d
@@ -52,7 +51,7 @@ class Shelf:
             documents,
             [(named[d.id], d.id) for d in documents],
             [(f"{named[d.id]} ({count(d.pages, 'page')})", d.id) for d in ready],
-            sum(d.of_another(model) for d in documents),
+            model,
         )
 
     def notice(self) -> str:
@@ -60,13 +59,23 @@ class Shelf:
         nothing."""
         if not self.documents:
             return EMPTY
-        if not self.others:
-            return ""
-        return (
-            f'<p class="empty">Another model read {self.others:,} of '
-            f"{count(len(self.documents), 'document')}: they cannot be asked until “Go on reading” "
-            "under <b>Library</b> has read them again.</p>"
+        others = [d for d in self.documents if d.of_another(self.model)]
+        memories, there = (
+            sum(d.memory_alone for d in others),
+            count(len(self.documents), "document"),
         )
+        told = []
+        if others[memories:]:
+            told.append(
+                f"Another model read {len(others) - memories:,} of {there}: not asked until “Go on "
+                "reading” under <b>Library</b> has read them again."
+            )
+        if memories:
+            told.append(
+                f"Another model made {count(memories, 'imported memory', 'imported memories')}: "
+                "not asked, and to be deleted under <b>Library</b>."
+            )
+        return f'<p class="empty">{" ".join(told)}</p>' if told else ""
 
     def holds(self, document_id: str | None) -> bool:
         """Whether a document is there."""

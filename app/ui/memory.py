@@ -10,9 +10,9 @@ import pandas as pd
 from app.outline import Change, differences, outline
 from app.results import Citation, page_name
 from app.service import Service
-from app.ui.ask import page_html
 from app.ui.choosing import brought_up_to_date, offer_what_is_typed
 from app.ui.documents import Shelf
+from app.ui.pages import page_html
 from app.ui.render import beginning, count, error_html, on_citation
 from armt_core.errors import RecollectError
 from ingest.terminal import harmless
@@ -101,9 +101,7 @@ class MemoryView:
         if notes:
             told = outline_html(listed)
         else:
-            told = UNNOTED.format(
-                command=escape(self.service.library.command(f"reread {document.id}"))
-            )
+            told = UNNOTED.format(command=f"python -m app reread {document.id}")
         said = size_html(document, size) + (CURVES if len(notes) > 1 else "")
         return said, plot, told, listed, "", ""
 
