@@ -63,7 +63,7 @@ def _serve(options: argparse.Namespace) -> int:
                     "they are read again; the page says which, under Library.",
                     file=sys.stderr,
                 )
-            say(f"Recollect is at http://{at.host}:{options.port}", file=sys.stderr)
+            say(f"Recollect is at http://{at.name}:{options.port}", file=sys.stderr)
             build(service).launch(server_port=options.port, quiet=True, **settings)
     except (RecollectError, OSError) as error:
         say(f"error: {error}", file=sys.stderr)

@@ -13,7 +13,13 @@ from app.conversing import Asked, Turn, begin, keep, turns, withdraw
 from app.handing_over import exported, import_memory, title_to_hand_over
 from app.requests import check_length
 from app.results import Answer, Citation, FoundPassage, Memory
-from armt_core.errors import NoPicture, ParseError, PasswordNeeded, RecollectError, UsageError
+from armt_core.errors import (
+    ParseError,
+    PasswordNeeded,
+    QuoteNotSeen,
+    RecollectError,
+    UsageError,
+)
 from ingest.child import ParserPool
 from ingest.limits import ParseLimits
 from ingest.ocr import find_ocr
@@ -26,7 +32,7 @@ log = logging.getLogger(__name__)
 #: Why a page of a PDF is not drawn, by the error.
 _NO_PICTURE: dict[type[ParseError], str] = {
     PasswordNeeded: "its file asks for a password, which is never kept",
-    NoPicture: "its file is damaged there, or the quote is not to be seen on it",
+    QuoteNotSeen: "the quote is not to be seen on it: white, covered or off the page",
 }
 #: Pixels a point of a drawn page (72 points an inch).
 SCALE = 1.6

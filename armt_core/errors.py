@@ -127,6 +127,12 @@ class NoPicture(ParseError):
     code = "no_picture"
 
 
+class QuoteNotSeen(NoPicture):
+    """A page that does not show a quote from its text: white on white, covered, off the page."""
+
+    code = "quote_not_seen"
+
+
 class LimitExceeded(ParseError):
     """Parsing took more time, memory or pages than allowed."""
 

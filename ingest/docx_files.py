@@ -96,7 +96,7 @@ def _stated_title(parts: ZippedParts) -> str | None:
     try:
         return good_title(xml_tree(parts.read(_PROPERTIES)).findtext(_TITLE))
     except (ParseError, *FAULTS) as error:
-        logger.info("no title in the properties: %s", error)
+        logger.info("no title in the properties: %s", words_of(error))
         return None
 
 

@@ -14,14 +14,20 @@ from typing import Any
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 from PIL import Image, ImageChops, ImageDraw
+from PIL.PngImagePlugin import PngInfo
 
-from armt_core.errors import NoPicture, UsageError
+from armt_core.errors import NoPicture, QuoteNotSeen, UsageError
 from ingest.pdf_open import open_pdf
 from ingest.pdf_text import load_page, load_textpage
 
 MOST_PIXELS = 40_000_000  # of a drawn page
 _MARKER = (255, 230, 80)  # multiplied with the page, as a highlighter does: print stays dark
 _PADDING = 1.0  # canvas units around a line
+_MARGIN = 36.0  # points around the quote where a part of a page is drawn
+_A4 = (595.0, 842.0)  # points
+_TINY = 200.0  # points: a page is drawn larger if none of its sides is as long
+_LARGE = 1500.0  # points: of a page with a side as long (A2, not A3) a part is drawn
+_IS_PART = ("Comment", "part of a page")  # how the picture says that it is one
 
 _Box = tuple[float, float, float, float]  # left, bottom, right, top in canvas units
 
@@ -35,33 +41,49 @@ def draw_page(
 ) -> bytes:
     """Page `page` (from 0) of a PDF as PNG bytes, `scale` pixels a point (1/72 inch).
 
-    `boxes_for` = [start, end) of the page's stored text is marked, one box a line. A huge
-    page is drawn smaller than `scale` asks. Raises UsageError for a page or offsets that do
-    not exist, PasswordNeeded, or NoPicture if PDFium cannot draw the page, or nothing is to be
-    seen where the quote stands (outside of the page, white on white).
+    `boxes_for` = [start, end) of the page's stored text is marked, one box a line. A tiny page is
+    drawn as large as A4 would be. Of a page much larger than A3 a part around the quote is drawn
+    (see `is_part`), about as large as A4; without a quote it is drawn smaller than `scale` asks if
+    it is huge. Raises UsageError for a page or offsets that do not exist, PasswordNeeded, NoPicture
+    if PDFium cannot draw the page, or QuoteNotSeen if nothing is to be seen where the quote stands
+    (outside of the page, white on white).
     """
     if scale <= 0:
         raise UsageError(f"scale must be above 0, not {scale}")
-    with drawable(path, page, [password] if password else [], scale) as (pdf_page, fitting):
-        bitmap = pdf_page.render(scale=fitting, rev_byteorder=True)
+    with drawable(path, page, [password] if password else []) as pdf_page:
+        boxes = quote_boxes(pdf_page, *boxes_for) if boxes_for else []
+        left, top, right, bottom = part = _part(pdf_page, boxes)
+        width, height = pdf_page.get_size()
+        enlarged = _A4[1] / max(1.0, width, height) if max(width, height) < _TINY else 1.0
+        bitmap = pdf_page.render(
+            scale=fitting(right - left, bottom - top, scale * enlarged),
+            crop=(left, height - bottom, width - right, top),
+            rev_byteorder=True,
+        )
         image = bitmap.to_pil().convert("RGB")
         if boxes_for is not None:
             position = bitmap.get_posconv(pdf_page)
-            boxes = quote_boxes(pdf_page, *boxes_for)
-            places = [_on_image(position, box) for box in boxes]
+            places = [_on_image(position, box, _PADDING / enlarged) for box in boxes]
             if not any(_is_printed(image, place) for place in places):
-                raise NoPicture(f"page {page} of {path.name} does not show the quote when drawn")
+                raise QuoteNotSeen(f"page {page} of {path.name} does not show the quote when drawn")
             image = _mark(image, places)
+    about = PngInfo()
+    if part != (0, 0, width, height):
+        about.add_text(*_IS_PART)
     out = io.BytesIO()
-    image.save(out, "PNG")
+    image.save(out, "PNG", pnginfo=about)
     return out.getvalue()
 
 
+def is_part(png: bytes) -> bool:
+    """Whether `draw_page` drew a part of a page, not all of it."""
+    # Not opened as a picture: that refuses those with a great many pixels.
+    return "\0".join(_IS_PART).encode() in png[:200]
+
+
 @contextmanager
-def drawable(
-    path: Path, page: int, passwords: Sequence[str], scale: float
-) -> Iterator[tuple[Any, float]]:
-    """The page as pypdfium2 has it, and the scale at which it has at most MOST_PIXELS.
+def drawable(path: Path, page: int, passwords: Sequence[str]) -> Iterator[Any]:
+    """The page as pypdfium2 has it.
 
     What PDFium raises inside is NoPicture outside; the rest as `draw_page` raises.
     """
@@ -69,13 +91,35 @@ def drawable(
     try:
         if not 0 <= page < len(pdf):
             raise UsageError(f"{path.name} has pages 0 to {len(pdf) - 1}, not {page}")
-        pdf_page = load_page(pdf, page)
-        width, height = pdf_page.get_size()
-        yield pdf_page, min(scale, (MOST_PIXELS / max(1.0, width * height)) ** 0.5)
+        yield load_page(pdf, page)
     except pdfium.PdfiumError as error:
         raise NoPicture(f"page {page} of {path.name} cannot be drawn: {error}") from error
     finally:
         pdf.close()
+
+
+def fitting(width: float, height: float, scale: float) -> float:
+    """At most `scale`: that at which so many points have at most MOST_PIXELS."""
+    return min(scale, (MOST_PIXELS / max(1.0, width * height)) ** 0.5)
+
+
+def _part(pdf_page: Any, boxes: Sequence[_Box]) -> _Box:
+    """What is to be drawn of a page: left, top, right, bottom in points of the page as shown."""
+    width, height = pdf_page.get_size()
+    if not boxes or max(width, height) < _LARGE:
+        return 0, 0, width, height
+    shown = pdfium.PdfPosConv(pdf_page, (0, 0, math.ceil(width), math.ceil(height), 0))
+    lefts, tops, rights, bottoms = zip(*(_on_image(shown, b, _MARGIN) for b in boxes), strict=True)
+    left, right = _stretch(min(lefts), max(rights), _A4[0], width)
+    top, bottom = _stretch(min(tops), max(bottoms), _A4[1], height)
+    return left, top, right, bottom
+
+
+def _stretch(start: float, end: float, least: float, size: float) -> tuple[float, float]:
+    """[start, end) and as much on both sides as makes it `least` long, inside of [0, size)."""
+    more = max(0.0, least - (end - start)) / 2
+    start = max(0.0, min(start - more, size - least))
+    return start, min(size, max(end + more, start + least))
 
 
 def quote_boxes(pdf_page: Any, start: int, end: int) -> list[_Box]:
@@ -123,11 +167,11 @@ def _around(one: _Box, other: _Box) -> _Box:
     )
 
 
-def _on_image(position: Any, box: _Box) -> tuple[int, int, int, int]:
-    """The box in pixels, whichever way the page is turned or cropped."""
+def _on_image(position: Any, box: _Box, padding: float) -> tuple[int, int, int, int]:
+    """The box in pixels, whichever way the page is turned or cropped; padding: canvas units."""
     left, bottom, right, top = box
-    ax, ay = position.to_bitmap(left - _PADDING, bottom - _PADDING)
-    bx, by = position.to_bitmap(right + _PADDING, top + _PADDING)
+    ax, ay = position.to_bitmap(left - padding, bottom - padding)
+    bx, by = position.to_bitmap(right + padding, top + padding)
     return min(ax, bx), min(ay, by), max(ax, bx), max(ay, by)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from armt_core.errors import ParseError
-from ingest.faults import FAULTS
+from ingest.faults import FAULTS, words_of
 from ingest.html_text import text_of
 from ingest.xml_parts import xml_tree
 from ingest.zipped import ZippedParts
@@ -33,7 +33,7 @@ def chapter_labels(parts: ZippedParts, package: Any, package_name: str) -> dict[
         try:
             tree = xml_tree(parts.read(name))
         except (ParseError, *FAULTS) as error:
-            logger.info("the table of contents %s cannot be read: %s", name, error)
+            logger.info("the table of contents %s cannot be read: %s", name, words_of(error))
             continue
         labels: dict[str, str] = {}
         for target, label in _entries(tree):

@@ -33,10 +33,11 @@ _TEXT_TYPES = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml",
 
 
 def parse_epub(path: Path, limits: ParseLimits) -> ParsedDocument:
-    """The title and pages of a book.
+    """The title and pages of a book; a part that is missing or damaged is a page without text, and
+    a warning tells of it.
 
-    Raises ParseError if it is damaged, protected or holds no text, LimitExceeded if it is
-    too large.
+    Raises ParseError if no part can be read, or it is protected or holds no text, LimitExceeded if
+    it is too large.
     """
     with ZippedParts(path, "EPUB", limits) as parts:
         try:
@@ -89,7 +90,7 @@ def _protected(parts: ZippedParts) -> set[str]:
     try:
         tree = xml_tree(parts.read(_ENCRYPTION))
     except etree.LxmlError as error:
-        logger.info("what is encrypted cannot be read: %s", error)
+        logger.info("what is encrypted cannot be read: %s", words_of(error))
         return set()
     return {unquote(found.get("URI", "")) for found in tree.iterfind(".//{*}CipherReference")}
 
@@ -102,9 +103,16 @@ def _pages(
     limits: ParseLimits,
 ) -> list[Page]:
     pages: list[Page] = []
+    lost: list[ParseError] = []
     characters, label = 0, None
     for number, (part, kind) in enumerate(spine):
-        tree = _tree(parts.read(part), name) if kind in _TEXT_TYPES else None
+        data = b""
+        if kind in _TEXT_TYPES:
+            try:
+                data = parts.read(part)
+            except ParseError as error:
+                lost.append(error)
+        tree = _tree(data, name) if data else None
         text = "" if tree is None else text_of(tree)
         characters += len(text)
         if characters > limits.characters:
@@ -114,6 +122,16 @@ def _pages(
             own = first_heading(tree)
         label = own or label  # a chapter may be several parts
         pages.append(Page(number, label, text))
+    if lost and not characters:
+        raise ParseError(f"{name} is damaged, and nothing of it can be read: {lost[0]}")
+    if lost:
+        logger.warning(
+            "%s is damaged: %d of its %d parts cannot be read and are left out: %s",
+            name,
+            len(lost),
+            len(spine),
+            "; ".join(map(str, lost[:3])),
+        )
     return pages
 
 

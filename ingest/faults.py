@@ -9,7 +9,7 @@ import zlib
 from xml.parsers.expat import ExpatError
 from zipfile import BadZipFile, LargeZipFile
 
-from lxml.etree import LxmlError, XMLSyntaxError
+from lxml.etree import ErrorTypes, LxmlError, XMLSyntaxError
 
 FAULTS = (
     ArithmeticError,
@@ -33,7 +33,12 @@ FAULTS = (
 )
 
 
+_TOO_MUCH = (ErrorTypes.ERR_RESOURCE_LIMIT, ErrorTypes.ERR_ENTITY_LOOP)
+
+
 def words_of(error: Exception) -> str:
     """What an error says, in one line."""
+    if isinstance(error, XMLSyntaxError) and error.code in _TOO_MUCH:
+        return "its XML unpacks to too much, or nests too deep"  # lxml tells how to allow more
     said = error.msg if isinstance(error, XMLSyntaxError) else str(error)
     return " ".join(str(said).split()) or type(error).__name__

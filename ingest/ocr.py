@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from armt_core.errors import ParseError, UsageError
-from ingest.draw import drawable
+from ingest.draw import drawable, fitting
 from ingest.parsed import storable
 
 _INCH = 300 / 72  # pixels a point at 300 dots an inch, which tesseract is trained for
@@ -87,7 +87,9 @@ def read_picture(path: Path, page: int, passwords: Sequence[str], languages: str
 
 def _picture(path: Path, page: int, passwords: Sequence[str]) -> bytes:
     """The page in shades of grey, as a portable graymap."""
-    with drawable(path, page, passwords, _INCH) as (pdf_page, scale):
+    with drawable(path, page, passwords) as pdf_page:
+        width, height = pdf_page.get_size()
+        scale = fitting(width, height, _INCH)
         image = pdf_page.render(scale=scale, grayscale=True).to_pil().convert("L")
     out = io.BytesIO()
     image.save(out, "PPM")

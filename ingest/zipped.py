@@ -70,6 +70,8 @@ class ZippedParts:
 
     def read(self, name: str) -> bytes:
         """The bytes of a part. Raises ParseError if there is no such part, or it is damaged."""
+        if name not in self:
+            raise ParseError(f"{self._name}, part {name!r} cannot be read: it is not in the file")
         try:
             return self._zip.read(name)
         except FAULTS as error:

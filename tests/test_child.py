@@ -12,6 +12,7 @@ from armt_core.errors import (
     LimitExceeded,
     ParseError,
     PasswordNeeded,
+    QuoteNotSeen,
     UnsupportedFormat,
     UsageError,
 )
@@ -19,6 +20,7 @@ from ingest import child_process
 from ingest.child import ParserPool, draw_in_child, parse_in_child
 from ingest.limits import ParseLimits
 from ingest.parse import parse_file
+from tests.hostile_pdfs import SHOWN, one_page
 from tests.pdf_makers import encrypted, pdf_bytes, written
 
 MIB = 2**20
@@ -172,8 +174,12 @@ def test_a_script_without_a_main_guard_can_use_children(tmp_path):
 def test_pages_are_drawn_in_a_child_with_its_errors(tmp_path):
     path = written(tmp_path, "a.pdf", pdf_bytes("some words"))
     assert draw_in_child(path, 0, boxes_for=(0, 4), scale=0.5).startswith(b"\x89PNG")
-    with pytest.raises(UsageError, match="has pages 0 to 0, not 3"):
-        draw_in_child(path, 3)
+    unseen = written(tmp_path, "b.pdf", one_page(SHOWN, of_page=b"/CropBox[0 0 1 1]"))
+    with ParserPool(1, ParseLimits()) as pool:
+        with pytest.raises(UsageError, match="has pages 0 to 0, not 3"):
+            pool.draw(path, 3).result()
+        with pytest.raises(QuoteNotSeen, match="does not show the quote"):
+            pool.draw(unseen, 0, boxes_for=(0, 4)).result()
 
 
 def test_limits_refuse_nonsense():

@@ -92,7 +92,7 @@ def test_bombs_of_zip_and_of_entities_are_refused(parse):
     entities = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">'
     for old, new in zip("abcdefgh", "bcdefghi", strict=True):
         entities += f'<!ENTITY {new} "{f"&{old};" * 10}">'
-    with pytest.raises(ParseError, match="entity amplification"):
+    with pytest.raises(ParseError, match="unpacks to too much, or nests too deep"):
         parse(docx_bytes(paragraph("&i;"), prolog=entities + "]>"))
     outside = '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/hostname">]>'
     with pytest.raises(ParseError, match="defines entities"):

@@ -32,14 +32,14 @@ def nothing_set(monkeypatch):
 def test_without_settings_the_page_is_for_this_machine_alone(monkeypatch):
     assert (door().host, door().password) == ("127.0.0.1", None)
     assert door("localhost").host == "localhost"
-    monkeypatch.setenv("RECOLLECT_HOST", "::1")
-    assert door().host == "::1" and door("127.0.0.1").host == "127.0.0.1"
+    monkeypatch.setenv("RECOLLECT_HOST", "localhost")
+    assert door().host == "localhost" and door("127.0.0.1").host == "127.0.0.1"
     settings = launch_settings(door())
     assert settings["share"] is False and settings["run_history"] is False
     assert "auth" not in settings and len(settings["middleware"]) == 2
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "recollect.example"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "::1", "127.0.0.2", "pc.example"])
 def test_a_wider_host_needs_a_password(monkeypatch, host):
     with pytest.raises(UsageError, match="Set RECOLLECT_PASSWORD"):
         door(host)
@@ -51,7 +51,9 @@ def test_a_wider_host_needs_a_password(monkeypatch, host):
         door()
     monkeypatch.setenv("RECOLLECT_PASSWORD", "heron")
     settings = launch_settings(door())
-    assert settings["server_name"] == host and settings["auth"] == (USER, "heron")
+    named = f"[{host}]" if ":" in host else host  # as an address of the web has it
+    assert settings["server_name"] == door().name == door(named).name == named
+    assert door(named).host == host and settings["auth"] == (USER, "heron")
     assert "heron" not in repr(door())
 
 

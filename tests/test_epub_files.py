@@ -79,11 +79,44 @@ def test_what_is_no_epub_says_so(parse):
             parse(data)
 
 
-def test_a_damaged_chapter_is_named(parse):
-    data = epub_bytes({"a.xhtml": chapter("words " * 200), "b.xhtml": chapter("x")})
-    place = data.index(b"a.xhtml") + 20
-    with pytest.raises(ParseError, match=r"book\.epub, part 'OEBPS/a\.xhtml' cannot be read"):
-        parse(data[:place] + b"\xff" * 8 + data[place + 8 :])
+def test_parts_that_are_missing_or_damaged_are_left_out_with_a_warning(parse, caplog):
+    words = ("one " * 200, "two " * 200, "three")
+    chapters = {f"{n}.xhtml": chapter(text) for n, text in enumerate(words)}
+    book = epub_bytes(chapters, contents={"0.xhtml": "I", "1.xhtml": "II", "2.xhtml": "III"})
+    place = book.index(b"OEBPS/1.xhtml") + 20
+    damaged = book[:place] + b"\xff" * 8 + book[place + 8 :]
+    # The archive then has a part of another name, in its directory and where the part stands.
+    missing = book.replace(b"OEBPS/1.xhtml", b"OEBPS/x.xhtml")
+    for data, why in ((damaged, ""), (missing, "it is not in the file")):
+        caplog.clear()
+        pages = parse(data).pages
+        assert [(p.number, p.label, p.text) for p in pages] == [
+            (0, "I", words[0].strip()),
+            (1, "II", ""),
+            (2, "III", "three"),
+        ]
+        assert "book.epub is damaged: 1 of its 3 parts cannot be read" in caplog.text
+        assert f"part 'OEBPS/1.xhtml' cannot be read: {why}" in caplog.text
+
+
+def test_a_book_of_which_no_part_can_be_read_is_refused(parse):
+    book = epub_bytes({"a.xhtml": chapter("x"), "b.xhtml": chapter("<img/>")})
+    lost = r"book\.epub is damaged, and nothing of it can be read: .*'OEBPS/a\.xhtml' .* not in"
+    with pytest.raises(ParseError, match=lost):
+        parse(book.replace(b"OEBPS/a.xhtml", b"OEBPS/x.xhtml"))
+
+
+def test_xml_that_nests_too_deep_or_unpacks_to_too_much_is_refused_in_our_words(parse):
+    deep = "<a>" * 300 + "</a>" * 300
+    large = "x" * 11_000_000
+    grown = f'<!DOCTYPE a [<!ENTITY a "{"b" * 1000}"><!ENTITY c "{"&a;" * 100}">'
+    grown += f'<!ENTITY d "{"&c;" * 100}">]><container b="&d;"/>'
+    for data in (deep, f"<a>{large}</a>", grown):
+        with pytest.raises(ParseError) as refused:
+            parse(zipped({"META-INF/container.xml": data}))
+        assert str(refused.value) == (
+            "book.epub is no EPUB file, or damaged: its XML unpacks to too much, or nests too deep"
+        )
 
 
 def test_a_protected_book_says_so_and_obfuscated_fonts_do_not_count(parse):

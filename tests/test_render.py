@@ -9,8 +9,11 @@ from app.conversing import Turn
 from app.outline import Change
 from app.results import Answer, Citation, FoundPassage, MemoryAnswer, Place
 from app.ui import answers, documents, memory, render
+from ingest.draw import draw_page
 from ingest.reports import FileReport
 from storage.records import Document, Extent, Page
+from tests.hostile_pdfs import one_page
+from tests.pdf_makers import written
 
 HOSTILE = (
     "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp; **bold** [link](javascript:1) "
@@ -254,6 +257,16 @@ def test_before_a_document_is_deleted_its_extent_is_shown():
     assert "2 answers that quote it; 2.5 MB" in html
     bare = documents.extent_html(document(original_kept=False), Extent(1, 2, 0))
     assert "1 passage, 2 memories; 0.0 MB" in bare and "copy" not in bare
+
+
+def test_under_a_drawn_page_stands_whether_it_is_all_of_the_page(tmp_path):
+    poster = written(tmp_path, "a.pdf", one_page(of_page=b"/MediaBox[0 0 2384 3370]"))
+    part = render.page_image_html(draw_page(poster, 0, boxes_for=(0, 4)), citation())
+    assert "<figcaption>Yearbook, page 5; part of the page</figcaption>" in part
+    whole = render.page_image_html(draw_page(poster, 0, scale=0.1), citation())
+    assert "<figcaption>Yearbook, page 5</figcaption>" in whole
+    by_ocr = render.page_image_html(b"png", citation(), by_ocr=True)
+    assert "page 5; read by OCR, so the quote is not marked</figcaption>" in by_ocr
 
 
 def test_a_text_page_is_shown_around_its_marked_quote():

@@ -19,7 +19,9 @@ from app.ui.uploads import Uploads
 from armt_core.errors import UsageError
 from ingest.limits import ParseLimits
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+#: Without ::1: there Gradio lets any page of the web read its answers (its check of origins knows
+#: these two alone).
+LOOPBACK = ("127.0.0.1", "localhost")
 #: Whom Gradio's form of user and password is answered with; there is one library for all.
 USER = "recollect"
 #: What the form that asks for the password is made of: it says nothing of the library.
@@ -42,13 +44,18 @@ class Door:
     host: str
     password: str | None = field(repr=False)
 
+    @property
+    def name(self) -> str:
+        """The host as an address of the web has it: one of IPv6 stands in brackets."""
+        return f"[{self.host}]" if ":" in self.host else self.host
+
 
 def door(host: str | None = None) -> Door:
     """host: None for RECOLLECT_HOST, else 127.0.0.1. The password is RECOLLECT_PASSWORD.
 
-    Raises UsageError for a host beyond this machine without a password.
+    Raises UsageError for a host that is not among LOOPBACK without a password.
     """
-    host = host or os.environ.get("RECOLLECT_HOST") or LOOPBACK[0]
+    host = (host or os.environ.get("RECOLLECT_HOST") or LOOPBACK[0]).strip("[]")
     password = os.environ.get("RECOLLECT_PASSWORD") or None
     if host not in LOOPBACK and password is None:
         raise UsageError(
@@ -61,7 +68,7 @@ def door(host: str | None = None) -> Door:
 def launch_settings(at: Door) -> dict[str, Any]:
     """What `launch` needs for it; `middleware` for the application besides."""
     settings: dict[str, Any] = {
-        "server_name": at.host,
+        "server_name": at.name,
         "share": False,
         "run_history": False,
         "max_file_size": ParseLimits().file_bytes,

@@ -4,6 +4,7 @@ import base64
 from html import escape
 
 from app.results import Citation, FoundPassage, Place, page_name
+from ingest.draw import is_part
 from ingest.terminal import harmless
 from storage.records import Page
 
@@ -54,10 +55,13 @@ def page_image_html(png: bytes, citation: Citation, by_ocr: bool = False) -> str
     """
     data = base64.b64encode(png).decode()
     name = escape(f"{citation.title}, {page_name(citation.page, citation.page_label)}")
+    said = "; part of the page" if is_part(png) else ""
+    if by_ocr:
+        said += "; read by OCR, so the quote is not marked"
     return (
         f'<figure class="page" data-page="{citation.page}">'
-        f'<img alt="{name}" src="data:image/png;base64,{data}"><figcaption>{name}'
-        f"{'; read by OCR, so the quote is not marked' if by_ocr else ''}</figcaption></figure>"
+        f'<img alt="{name}" src="data:image/png;base64,{data}"><figcaption>{name}{said}'
+        "</figcaption></figure>"
     )
 
 
