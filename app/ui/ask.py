@@ -18,10 +18,9 @@ from armt_core.errors import RecollectError
 BEGIN = '<p class="empty">Answers are quoted, with the page drawn beside them.</p>'
 #: Script: Enter that is pressed twice asks once. The box is emptied only when the server answers.
 ONCE = """(text, ...others) => {
-  const at = Date.now(), last = window.lastAsked;
-  const again = last?.text === text && at - last.at < 1000;
-  window.lastAsked = {text, at};
-  return [again ? null : text, ...others];
+  const at = Date.now(), last = window.lastAsked, asked = JSON.stringify([text, ...others]);
+  window.lastAsked = {asked, at};
+  return [last?.asked === asked && at - last.at < 1000 ? null : text, ...others];
 }"""
 #: Which turn of a conversation, and which of its citations.
 At = tuple[int, int]
