@@ -80,13 +80,15 @@ class Store:
     @contextmanager
     def _in_words(self) -> Iterator[None]:
         if self._closed:
-            raise LibraryError(f"The library {self.database} is closed; open it again.")
+            raise LibraryError("The library is closed; open it again.")
         try:
             yield
         except DBAPIError as error:
             advice = _advice(error.orig)
+            # Where it is, the terminal is told; the error may be read by visitors of a page.
+            log.warning("Trouble with the library %s", self.database)
             raise LibraryError(
-                f"The library {self.database} cannot be used: {error.orig}. {advice or _CHECK}",
+                f"The library cannot be used: {error.orig}. {advice or _CHECK}",
                 "" if advice else "verify",
             ) from error
 
