@@ -1,8 +1,9 @@
-"""What pandoc would pass over in OpenDocument and PowerPoint files, put where it reads it.
+"""What pandoc passes over in OpenDocument, PowerPoint and FictionBook, put where it reads it.
 
 It knows neither text in frames and shapes, nor fields (dates, references, variables), nor rows
-within groups, nor shapes within groups; all of that is text that a reader of the page sees. What
-is no text goes: deletions, comments, hidden text, and the numbers and footers of slides.
+within groups, nor shapes within groups, nor tables of FictionBook; all of that is text that a
+reader of the page sees. What is no text goes: deletions, comments, hidden text, pictures, and
+the numbers and footers of slides.
 """
 
 from typing import Any
@@ -56,6 +57,19 @@ def mend_pptx(tree: Any) -> None:
         _unwrap(group)
     for paragraph in tree.iter(f"{_PRESENTED}p"):
         _one_run(paragraph)
+
+
+def mend_fb2(tree: Any) -> None:
+    """Changes a FictionBook: a row of a table becomes a paragraph, pictures go."""
+    for picture in tree.findall("{*}binary"):
+        tree.remove(picture)
+    for table in list(tree.iter("{*}table")):
+        space = f"{{{etree.QName(table).namespace or ''}}}"
+        for row in table.iter(f"{space}tr"):
+            row.tag = f"{space}p"
+            for cell in row:
+                cell.tag, cell.tail = f"{space}emphasis", " "
+        _unwrap(table)
 
 
 def _one_run(paragraph: Any) -> None:

@@ -22,7 +22,7 @@ from ingest.faults import FAULTS, words_of
 from ingest.html_files import first_heading, html_tree
 from ingest.html_text import text_of
 from ingest.limits import ParseLimits
-from ingest.office_xml import mend_odt, mend_pptx
+from ingest.office_xml import mend_fb2, mend_odt, mend_pptx
 from ingest.parsed import ParsedDocument, title_from_name
 from ingest.rtf_text import utf8_rtf
 from ingest.text_files import read_text
@@ -129,8 +129,7 @@ def _fiction_book(path: Path) -> bytes:
         raise _damaged(path.name, words_of(error)) from error
     if etree.QName(tree).localname != "FictionBook":
         raise ParseError(f"{path.name} is XML, but no FictionBook")
-    for picture in tree.findall("{*}binary"):
-        tree.remove(picture)
+    mend_fb2(tree)
     data: bytes = etree.tostring(tree, encoding="utf-8")
     return data
 

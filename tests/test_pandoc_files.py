@@ -118,7 +118,9 @@ def test_of_a_presentation_each_slide_is_a_page_and_split_words_are_whole(made):
 
 
 def test_a_fiction_book_in_another_encoding_is_read_and_its_pictures_are_left(parse, made):
-    assert parse_file(made["fb2"]).title == "The Café Lease"
+    document = parse_file(made["fb2"])
+    assert document.title == "The Café Lease"
+    assert "\n\nYear Rent\n\n2024 1,200 €\n\nSo it is said.[1]" in document.pages[0].text
     space = 'xmlns="http://www.gribuser.ru/xml/fictionbook/2.0"'
     book = (
         f'<?xml version="1.0" encoding="windows-1251"?><FictionBook {space}><description>'
