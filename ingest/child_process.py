@@ -141,7 +141,7 @@ class ChildProcess:
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
-    """Kill the process and what it has started (tesseract, if it reads a page)."""
+    """Kill the process and what it has started (tesseract or pandoc, if it needs them)."""
     try:
         child = psutil.Process(process.pid)
         child.suspend()  # it starts nothing more

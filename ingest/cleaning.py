@@ -19,13 +19,15 @@ from ingest.characters import is_wide, keep_mended
 from ingest.furniture import furniture_lines
 from ingest.hyphens import HYPHENS, DividedWords
 from ingest.markdown_files import clean_markdown
+from ingest.pandoc_files import PANDOC_FORMATS
 from ingest.parsed import ParsedDocument
 from ingest.runs import CleanPage, RunBuilder, to_page_span
 
 __all__ = ["CleanPage", "clean_document", "to_page_span"]
 
 _LIST_ITEM = re.compile(r"(?:[-*•‣▪●◦–]|\(?\d{1,3}[.)]|\(?[a-zA-Z][)]|\d+(?:\.\d+)+\.?)[ \t\xa0]")
-_LAID_OUT = ("html", "docx", "epub")  # each line of their text is a block: see html_text
+# Each line of their text is a block: see html_text.
+_LAID_OUT = frozenset(("html", "docx", "epub", *PANDOC_FORMATS))
 _USUAL_WIDTH = 70  # of a line in a text file; fixed, so that appending changes nothing
 _SHORT = 0.6  # of the usual width: such a line may end a paragraph or be a heading
 _UNWRAPPED = 200  # a longer line is a whole paragraph

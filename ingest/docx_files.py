@@ -6,11 +6,9 @@ mammoth is given the parts that hold text alone, without pictures, after lxml ha
 so entities, absurd nesting and links to elsewhere never reach it.
 """
 
-import io
 import logging
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
 
 import mammoth
 from lxml import etree
@@ -21,15 +19,13 @@ from ingest.html_files import first_heading, html_tree
 from ingest.html_text import text_of
 from ingest.limits import ParseLimits
 from ingest.parsed import ParsedDocument, title_from_name
-from ingest.titles import good_title
-from ingest.xml_parts import xml_tree
+from ingest.xml_parts import stated_title, xml_only
 from ingest.zipped import ZippedParts
 from storage.records import Page
 
 logger = logging.getLogger(__name__)
 
 _PROPERTIES = "docProps/core.xml"
-_TITLE = ".//{http://purl.org/dc/elements/1.1/}title"
 _NOT_THE_TEXT = ("docProps/", "customXml/")
 _HIDDEN = etree.XPath(
     "//*[local-name()='r'][*[local-name()='rPr']/*[local-name()='vanish']"
@@ -47,7 +43,7 @@ def parse_docx(path: Path, limits: ParseLimits) -> ParsedDocument:
     with ZippedParts(path, "DOCX", limits) as parts:
         if "[Content_Types].xml" not in parts:
             raise ParseError(f"{path.name} is a zip archive, but no DOCX file")
-        stated = _stated_title(parts)
+        stated = stated_title(parts, _PROPERTIES)
         tree = html_tree(_html(parts, path.name), path.name)
     text = "" if tree is None else text_of(_without_ways_back(tree))
     if tree is None or not text.strip():
@@ -59,7 +55,7 @@ def parse_docx(path: Path, limits: ParseLimits) -> ParsedDocument:
 def _html(parts: ZippedParts, name: str) -> str:
     try:
         result = mammoth.convert_to_html(
-            _cleaned(parts, name),
+            xml_only(parts, name, _NOT_THE_TEXT, _mend),
             style_map=_STYLES,
             # Styles that come with the file could make its text disappear.
             include_embedded_style_map=False,
@@ -73,31 +69,12 @@ def _html(parts: ZippedParts, name: str) -> str:
     return html
 
 
-def _cleaned(parts: ZippedParts, name: str) -> io.BytesIO:
-    """The document without pictures, hidden text, links, and anything but plain XML."""
-    out = io.BytesIO()
-    with ZipFile(out, "w") as archive:
-        for part in parts.names():
-            if part.endswith((".xml", ".rels")) and not part.startswith(_NOT_THE_TEXT):
-                tree = xml_tree(parts.read(part))
-                if tree.getroottree().docinfo.doctype:
-                    raise ParseError(f"{name}, part {part!r} defines entities: that is no DOCX")
-                for element in (*_HIDDEN(tree), *tree.iter("{*}blip", "{*}imagedata")):
-                    element.getparent().remove(element)
-                for link in tree.iter("{*}hyperlink"):
-                    link.attrib.clear()  # where it leads is no text, and may be missing
-                archive.writestr(part, etree.tostring(tree, encoding="utf-8"))
-    return out
-
-
-def _stated_title(parts: ZippedParts) -> str | None:
-    if _PROPERTIES not in parts:
-        return None
-    try:
-        return good_title(xml_tree(parts.read(_PROPERTIES)).findtext(_TITLE))
-    except (ParseError, *FAULTS) as error:
-        logger.info("no title in the properties: %s", words_of(error))
-        return None
+def _mend(tree: Any) -> None:
+    """Without pictures, hidden text and links."""
+    for element in (*_HIDDEN(tree), *tree.iter("{*}blip", "{*}imagedata")):
+        element.getparent().remove(element)
+    for link in tree.iter("{*}hyperlink"):
+        link.attrib.clear()  # where it leads is no text, and may be missing
 
 
 def _without_ways_back(tree: Any) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingest.pandoc_files import pandoc_refusal
 from ingest.parse import SUPPORTED
 
 
@@ -25,7 +26,7 @@ def find_files(paths: Sequence[Path | str]) -> Iterator[FoundFile]:
     """Every file that `paths` name or hold, folders recursively and in order of name.
 
     In folders, hidden files and folders are passed over in silence, links that lead
-    out of the folder and unsupported kinds with a reason.
+    out of the folder and kinds that are not read here with a reason.
     """
     seen: set[Path] = set()
     for given in map(Path, paths):
@@ -42,7 +43,7 @@ def _named(path: Path) -> FoundFile:
         return FoundFile(path, True, f"{path} does not exist.")
     if not path.is_file():
         return FoundFile(path, True, f"{path} is neither a file nor a folder.")
-    return FoundFile(path, True)
+    return FoundFile(path, True, pandoc_refusal(path))
 
 
 def _in_folder(root: Path) -> Iterator[FoundFile]:
@@ -64,7 +65,7 @@ def _in_folder(root: Path) -> Iterator[FoundFile]:
                 kinds = ", ".join(sorted(SUPPORTED))
                 yield FoundFile(path, False, f"it is not of a kind that is read ({kinds})")
             else:
-                yield FoundFile(path, False)
+                yield FoundFile(path, False, pandoc_refusal(path))
 
 
 def file_sha256(path: Path) -> str:

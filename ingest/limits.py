@@ -15,7 +15,7 @@ class ParseLimits:
     memory_bytes: address space of the child, on top of what Python itself takes (where
     the system can limit it: not on Windows and macOS). pages, characters: of the document.
     file_bytes: of the file; a larger one is not opened. unpacked_bytes: of all parts of a
-    zip archive (DOCX, EPUB), as it states them.
+    zip archive (DOCX, EPUB, ODT, PPTX), as it states them.
     """
 
     seconds: float = 120.0

@@ -12,6 +12,7 @@ from ingest.epub_files import parse_epub
 from ingest.html_files import parse_html
 from ingest.limits import ParseLimits
 from ingest.markdown_files import parse_markdown
+from ingest.pandoc_files import PANDOC_FORMATS, parse_with_pandoc
 from ingest.parsed import ParsedDocument
 from ingest.pdf_files import parse_pdf
 from ingest.text_files import parse_text
@@ -29,7 +30,7 @@ _FORMATS = {
     ".xhtml": "html",
     ".docx": "docx",
     ".epub": "epub",
-}
+} | {f".{name}": name for name in PANDOC_FORMATS}
 SUPPORTED = frozenset(_FORMATS)
 """Suffixes, in lower case, of the files that can be parsed."""
 
@@ -68,6 +69,8 @@ def _parse(
         return parse_docx(path, limits)
     if file_format == "epub":
         return parse_epub(path, limits)
+    if file_format in PANDOC_FORMATS:
+        return parse_with_pandoc(path, file_format, limits)
     return {"html": parse_html, "markdown": parse_markdown, "text": parse_text}[file_format](path)
 
 

@@ -14,10 +14,10 @@ _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]
 class ParsedDocument:
     """One file after parsing.
 
-    `format` is "pdf", "text", "markdown", "html", "docx" or "epub". `pages` are
-    numbered from 0 without holes. Their text is what is stored: every offset that
-    Recollect ever shows counts characters of it. `ocr` names what read the pages that
-    were read from pictures.
+    `format` is "pdf", "text", "markdown", "html", "docx", "epub" or one of PANDOC_FORMATS
+    (ingest.pandoc_files). `pages` are numbered from 0 without holes. Their text is what is
+    stored: every offset that Recollect ever shows counts characters of it. `ocr` names
+    what read the pages that were read from pictures.
     """
 
     title: str

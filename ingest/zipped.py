@@ -1,4 +1,4 @@
-"""Files that are zip archives of parts (DOCX, EPUB), opened with distrust.
+"""Files that are zip archives of parts (DOCX, EPUB, ODT, PPTX), opened with distrust.
 
 A part never becomes a file, and no more is unpacked than the limits allow: zipfile stops
 at the size that the archive's directory states, so that is what is added up.
