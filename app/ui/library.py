@@ -95,11 +95,12 @@ class LibraryView:
             trigger_mode="always_last",  # of a word that is typed only the end is looked for
             **private,
         )
-        chosen = [self.extent, self.export, self.delete, self.exported, self.confirming]
-        asked = {"inputs": self.chosen, "outputs": chosen, **private}
+        # Gradio tells twice of what is chosen; by the second time more may have been asked for.
+        considered: Any = gr.State(None)
+        chosen = [self.extent, self.export, self.delete, self.exported, self.confirming, considered]
         self.typed = offer_what_is_typed(self.chosen, service, lambda shelf: shelf.all)
-        self.chosen.input(self._consider, **asked)
-        self.export.click(self._export, **asked)
+        self.chosen.input(self._consider, [self.chosen, considered], chosen, **private)
+        self.export.click(self._export, self.chosen, chosen, **private)
         self.delete.click(lambda: gr.Row(visible=True), outputs=self.confirming, **private)
         self.keep.click(lambda: gr.Row(visible=False), outputs=self.confirming, **private)
         removed = self.confirm.click(self._remove, self.chosen, [*chosen, self.chosen], **private)
@@ -168,11 +169,13 @@ class LibraryView:
             gr.Textbox(visible=bool(wanted) or len(shelf.documents) > documents.ROWS),
             gr.Button(visible=any(d.to_be_read(self.service.model) for d in shelf.documents)),
             brought_up_to_date(shelf.all, chosen, typed),
-            *(_chosen(DELETED, False) if gone else (gr.skip() for _ in range(5))),
+            *(_chosen(DELETED, False) if gone else (gr.skip() for _ in range(6))),
         )
 
-    def _consider(self, document_id: str | None) -> tuple[Any, ...]:
-        """What would go with a document."""
+    def _consider(self, document_id: str | None, considered: str | None) -> tuple[Any, ...]:
+        """What would go with a document, unless that is shown already."""
+        if document_id is not None and document_id == considered:
+            return (gr.skip(),) * 6
         if document_id is None:
             return _chosen("", False)
         try:
@@ -180,7 +183,7 @@ class LibraryView:
             extent = self.service.library.extent(document.id)
         except RecollectError as error:
             return _chosen(render.error_html(str(error)), False)
-        return _chosen(documents.extent_html(document, extent), True)
+        return _chosen(documents.extent_html(document, extent), True, document_id)
 
     def _remove(self, document_id: str | None) -> tuple[Any, ...]:
         if document_id is None:
@@ -200,7 +203,7 @@ class LibraryView:
         except RecollectError as error:
             return _chosen(render.error_html(str(error)), True)
         stay = gr.skip()
-        return stay, stay, stay, documents.exported_html(name, data), stay
+        return stay, stay, stay, documents.exported_html(name, data), stay, stay
 
     def _import(self, path: str) -> tuple[Any, ...]:
         try:
@@ -235,10 +238,11 @@ def _ocr_choice() -> gr.Dropdown:
     )
 
 
-def _chosen(told: str, able: bool) -> tuple[Any, ...]:
-    """What is said of the chosen document, and whether there is something to do with it."""
+def _chosen(told: str, able: bool, considered: str | None = None) -> tuple[Any, ...]:
+    """What is said of the chosen document, whether there is something to do with it, and which
+    document's extent is told with that."""
     able_to = gr.Button(interactive=able), gr.Button(interactive=able)
-    return told, *able_to, "", gr.Row(visible=False)
+    return told, *able_to, "", gr.Row(visible=False), considered
 
 
 def _remove_uploads(paths: Sequence[Path]) -> None:
