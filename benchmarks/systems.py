@@ -45,9 +45,9 @@ def main(arguments: list[str] | None = None) -> int:
             print(json.dumps(rows[-1]), file=sys.stderr)
     header = ["system", "tokens", "tokens/s", "of the processor", "peak MB", "state KB"]
     print_table(header, [_cells(row) for row in rows])
-    draw("systems", panels(rows))
     limits = {"minutes": options.minutes, "gigabytes": options.gigabytes}
     write_result("systems", {"segment_tokens": SEGMENT, **limits, "rows": rows})
+    draw("systems", panels(rows))
     return 0
 
 
