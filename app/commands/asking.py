@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
 from app.as_json import answer_json, error_json, passages_json
-from app.commands.output import given, place, print_answer, print_json, say_copies, utf8_lines
+from app.commands.output import place, print_answer, print_json, say_copies, utf8_lines, words_for
 from app.requests import check_request, check_text
 from app.results import Answer, Part
 from armt_core.errors import RecollectError, UsageError
@@ -94,10 +94,7 @@ def run_ask(options: argparse.Namespace) -> int:
                 if options.json:
                     print_json(error_json(error))
                 else:
-                    told = (
-                        error.told(given(options)) if isinstance(error, RecollectError) else error
-                    )
-                    say(f"error: {told}", "")
+                    say(f"error: {words_for(error, options)}", "")
             else:
                 _show(answer, options.json, answerer)
                 if not options.json:

@@ -41,12 +41,16 @@ def given(options: argparse.Namespace) -> str:
     return "".join(f" {name} {shlex.quote(str(value))}" for name, value in named if value)
 
 
+def words_for(error: Exception, options: argparse.Namespace) -> str:
+    """What an error says at a command line: a command that helps is named with its options."""
+    return error.told(given(options)) if isinstance(error, RecollectError) else str(error)
+
+
 def report_error(error: Exception, options: argparse.Namespace) -> int:
     """Prints the error where it belongs and gives the exit code: 2 for wrong usage, else 1."""
     if options.json:
         print_json(error_json(error))
-    told = error.told(given(options)) if isinstance(error, RecollectError) else str(error)
-    say(f"error: {told}", file=sys.stderr)
+    say(f"error: {words_for(error, options)}", file=sys.stderr)
     return 2 if isinstance(error, UsageError | AmbiguousName) else 1
 
 
