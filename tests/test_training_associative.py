@@ -211,3 +211,18 @@ def test_lists_of_writes_give_the_memory_the_answers_and_the_gradients_of_the_ma
     assert one.keys() == other.keys() and len(one) > 40
     for name in one:
         torch.testing.assert_close(one[name], other[name], rtol=1e-5, atol=1e-9)
+
+
+def test_mamba_learns_from_one_row_what_it_would_from_segments():
+    torch.manual_seed(1)
+    model = small_model("mamba", VOCABULARY, PAIR).eval()
+    drawn = draw_documents(random.Random(2), "rewrite", 5, 4, 2)
+    found = []
+    for learning in (False, True):
+        logits = answer(model, drawn, learning)
+        loss = functional.cross_entropy(logits.flatten(0, 2), drawn.values.flatten())
+        found.append((logits, torch.autograd.grad(loss, list(model.parameters()))))
+    (slow, of_slow), (fast, of_fast) = found
+    torch.testing.assert_close(fast, slow, rtol=1e-4, atol=1e-5)
+    for one, other in zip(of_fast, of_slow, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-6)
