@@ -29,6 +29,7 @@ from training.fresh import _texts, begin
 from training.hiding import hide, tell
 from training.objectives.asking import Asking, AskingSettings
 from training.objectives.babilong import Babilong, Lengths
+from training.objectives.meanings import Meanings, MeaningsSettings
 from training.objectives.recall import Recall, RecallSettings, whole_words
 from training.recipe import Recipe, RecipeError, Stage, load_recipe
 from training.rows import Answers, Words, alike, pack
@@ -145,7 +146,7 @@ def test_facts_beside_their_questions_are_answered_without_memory(words, texts):
     assert set(told[1.0, 0.1].figures) == {"beside/all", "beside/qa1"}
     assert set(told[0.0, 0.1].figures) == {"right/all", "right/qa1"}
     with pytest.raises(RecipeError, match="one token"):
-        objective._answers([[]], [[Asked(1, "Who?", "unbelievable harbourmasters")]], True)
+        objective.answers([[]], [[Asked(1, "Who?", "unbelievable harbourmasters")]], True)
 
 
 def test_of_what_a_story_does_not_tell_nothing_is_to_be_said(words, texts):
@@ -164,7 +165,7 @@ def test_of_what_a_story_does_not_tell_nothing_is_to_be_said(words, texts):
     assert 0.2 < counts[True] / 160 < 0.6
     nothing = [[Asked(1, "Where is Mary?", "")]]
     for filled in (True, False):
-        answers = objective._answers([[]], nothing, filled)
+        answers = objective.answers([[]], nothing, filled)
         assert answers.target.tolist() == [words.sep]
 
 
@@ -411,7 +412,10 @@ def test_recipes_refuse_what_they_do_not_know(tmp_path):
 @pytest.mark.parametrize("path", sorted(Path("training/recipes").glob("*.toml")), ids=str)
 def test_the_recipes_that_ship_can_be_read(path: Path):
     recipe = load_recipe(path)
-    kinds = {"babilong": Lengths, "recall": RecallSettings, "asking": AskingSettings}
+    kinds = {
+        "babilong": Lengths, "meanings": MeaningsSettings, "recall": RecallSettings,
+        "asking": AskingSettings,
+    }  # fmt: skip
     for stage in recipe.stages:
         for name, given in stage.settings.items():
             settings = dict(given)
@@ -441,6 +445,9 @@ def test_rows_of_like_length_go_together_within_the_tokens_allowed():
 def objective(name: str, words: Words, texts: Texts):
     if name == "babilong":
         return Babilong(Lengths(tasks=(1, 4), batch=4, segments=(1, 2)), words, texts, {})
+    if name == "meanings":
+        chosen = MeaningsSettings(tasks=(1, 4), batch=6, stories=8, simulated=1.0, keys=True)
+        return Meanings(chosen, words, texts, {})
     if name == "recall":
         return Recall(RecallSettings(batch=4, segments=(1, 2), segment_tokens=(32,)), words, texts)
     settings = AskingSettings(documents=2, questions=3, passages=2)
@@ -452,7 +459,7 @@ def recipe(name: str, steps: int) -> Recipe:
     return Recipe(seed=5, stages=(Stage("one", steps, {name: 1.0}, {name: {}}),), **rates)
 
 
-@pytest.mark.parametrize("name", ["babilong", "recall", "asking"])
+@pytest.mark.parametrize("name", ["babilong", "meanings", "recall", "asking"])
 def test_a_short_training_lowers_the_loss(name, words, texts, tmp_path):
     torch.manual_seed(0)
     model = small_model(words)

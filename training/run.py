@@ -20,6 +20,7 @@ from training.fresh import begin, has_fresh_memory
 from training.objectives.asking import Asking, AskingSettings
 from training.objectives.babilong import Babilong, Lengths
 from training.objectives.base import Objective
+from training.objectives.meanings import Meanings, MeaningsSettings
 from training.objectives.recall import Recall, RecallSettings
 from training.recipe import RecipeError, Stage, load_recipe
 from training.rows import Words
@@ -133,10 +134,16 @@ def objectives_over(data: Path, words: Words) -> Objectives:
     def stories(task: int) -> list[files.BabiQuestion]:
         return files.babi(data, task, "train")
 
+    def real(told: Lengths | MeaningsSettings) -> Mapping[int, list[files.BabiQuestion]]:
+        return {task: stories(task) for task in set(told.tasks)} if told.simulated < 1 else {}
+
     def babilong(settings: Mapping[str, Any]) -> Objective:
         lengths = _settings(Lengths, settings)
-        real = {task: stories(task) for task in set(lengths.tasks)} if lengths.simulated < 1 else {}
-        return Babilong(lengths, words, books(), real)
+        return Babilong(lengths, words, books(), real(lengths))
+
+    def meanings(settings: Mapping[str, Any]) -> Objective:
+        chosen = _settings(MeaningsSettings, settings)
+        return Meanings(chosen, words, books(), real(chosen))
 
     @cache
     def texts() -> Texts:
@@ -153,7 +160,7 @@ def objectives_over(data: Path, words: Words) -> Objectives:
         chosen = _settings(AskingSettings, settings)
         return Asking(chosen, words, [a for name in chosen.sets for a in articles(name)])
 
-    makers = {"babilong": babilong, "recall": recall, "asking": asking}
+    makers = {"babilong": babilong, "meanings": meanings, "recall": recall, "asking": asking}
 
     def of_stage(stage: Stage) -> Mapping[str, Objective]:
         found = {}

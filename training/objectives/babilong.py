@@ -110,29 +110,16 @@ class Babilong(Objective):
         size = self.lengths
         S, most = draw.choice(size.segments), draw.choice(size.segment_tokens)
         beside, filled = draw.random() < size.beside, draw.random() < size.filled
-        if most not in self._told:
-            self._told[most] = self._read_once(model, most)
-        if most not in self._bare:
-            of_filler = random.Random(f"filler {most}")
-            self._bare[most] = filler(model, self.words, self.texts, _FILLER, most, of_filler)
-        told, bare = self._told[most], self._bare[most]
-        stories, asked = [], []
-        for _ in range(size.batch):
-            story, questions = self._draw(told, S, draw)
-            stories.append(story)
-            asked.append(questions)
+        stories, asked = self.drawn(model, S, most, draw)
         before = [
             list(chain.from_iterable(self.words.encode(story.facts))) if beside else []
             for story in stories
         ]
-        answers = self._answers(before, asked, filled).to(model.device)
+        answers = self.answers(before, asked, filled).to(model.device)
         if empty or beside:
             loss, right, _ = ask(model, answers, None)
             return Learned(loss, self._figures("beside" if beside else "empty", right, asked))
-        segments = [
-            Text.together([story.texts.get(s) or draw.choice(bare) for story in stories])
-            for s in range(S)
-        ]
+        segments = self.segments(model, stories, S, most, draw)
         outside = 0 if size.depth is None else max(0, S - size.depth)
         memory = read_on(model, segments[:outside]) if outside else None
         memory, trace = read_traced(model, segments[outside:], memory, size.fixed)
@@ -143,7 +130,7 @@ class Babilong(Objective):
         if size.quiet:
             loud = _loud(trace.logits, stories, outside)
             loss, figures["loud"] = loss + size.quiet * loud, float(loud.detach())
-        seen = _seen(stories, [text.mask for text in segments[outside:]], outside, model)
+        seen = who_sees(stories, [text.mask for text in segments[outside:]], outside, model)
         if size.address:
             address, share = address_loss(queries, trace.keys, answers, asked, seen)
             loss, figures["address"] = loss + size.address * address, share
@@ -152,6 +139,29 @@ class Babilong(Objective):
             mistaken = rival_loss(queries, trace.keys, answers, asked, seen, sentences)
             loss, figures["rivals"] = loss + size.rivals * mistaken, float(mistaken.detach())
         return Learned(loss, figures)
+
+    def drawn(
+        self, model: ArmtModel, S: int, most: int, draw: random.Random
+    ) -> tuple[list[Story], list[list[Asked]]]:
+        """The beginnings of B stories, read in segments of at most `most` tokens, laid over some
+        of S segments, and Q questions about each."""
+        if most not in self._told:
+            self._told[most] = self._read_once(model, most)
+        drawn = [self._draw(self._told[most], S, draw) for _ in range(self.lengths.batch)]
+        return [story for story, _ in drawn], [asked for _, asked in drawn]
+
+    def segments(
+        self, model: ArmtModel, stories: Sequence[Story], S: int, most: int, draw: random.Random
+    ) -> list[Text]:
+        """The S segments of these stories, each of all of them, with filler between."""
+        if most not in self._bare:
+            of_filler = random.Random(f"filler {most}")
+            self._bare[most] = filler(model, self.words, self.texts, _FILLER, most, of_filler)
+        bare = self._bare[most]
+        return [
+            Text.together([story.texts.get(s) or draw.choice(bare) for story in stories])
+            for s in range(S)
+        ]
 
     def _read_once(self, model: ArmtModel, most: int) -> dict[int, list[Story]]:
         """Stories of each task, over segments of at most `most` tokens."""
@@ -225,7 +235,8 @@ class Babilong(Objective):
             figures[f"{kind}/qa{task}"] = float(right[of].float().mean())
         return figures
 
-    def _answers(self, before: list[list[int]], asked: list[list[Asked]], filled: bool) -> Answers:
+    def answers(self, before: list[list[int]], asked: list[list[Asked]], filled: bool) -> Answers:
+        """Rows of questions with room for their answers, after what is `before` them."""
         encode = self.words.encode
         said = [encode([a.answer for a in questions]) for questions in asked]
         put = [encode([a.question for a in questions]) for questions in asked]
@@ -263,7 +274,7 @@ def _loud(logits: Tensor, stories: Sequence[Story], outside: int) -> Tensor:
     return loud.mean() if loud.numel() else logits.sum() * 0
 
 
-def _seen(
+def who_sees(
     stories: Sequence[Story], masks: Sequence[Tensor], outside: int, model: ArmtModel
 ) -> list[list[Tensor | None]]:
     """Of each fact of each story, which of the S x M memory tokens see all of it: (S, M) bool.

@@ -37,7 +37,7 @@ def rival_loss(
     here, too. Only questions count that one sentence alone answers. facts: the sentences of each
     document.
     """
-    held = _held(seen, facts)
+    held = held_by(seen, facts)
     place = {token: n for n, token in enumerate(held)}
     first = answers.first()
     rows, means, own = [], [], []
@@ -66,12 +66,12 @@ def rival_loss(
             query = queries[layer, answers.row[rows], answers.place[rows]].float()  # (N, K)
             query = functional.normalize(query, dim=-1)
             key = functional.normalize(keys[layer, b, s, m].float(), dim=-1)  # (P, K)
-            among_facts = _share(query @ key.T, hit, ~right & ~hit)
-            losses.append(among_facts + _share(query @ query.T, same & ~itself, ~same))
+            among_facts = share(query @ key.T, hit, ~right & ~hit)
+            losses.append(among_facts + share(query @ query.T, same & ~itself, ~same))
     return torch.stack(losses).mean()
 
 
-def _held(
+def held_by(
     seen: Sequence[Sequence[Tensor | None]], facts: Sequence[Sequence[str]]
 ) -> dict[tuple[int, int, int], set[str]]:
     """What each memory token (b, s, m) that sees a fact answers, as `meaning` words it."""
@@ -84,7 +84,7 @@ def _held(
     return held
 
 
-def _share(cosines: Tensor, hit: Tensor, rival: Tensor) -> Tensor:
+def share(cosines: Tensor, hit: Tensor, rival: Tensor) -> Tensor:
     """Mean of -ln of the share of hits (N, P) in a softmax over them and the rivals (N, P)."""
     counts = hit.any(-1)
     if not bool(counts.any()):
