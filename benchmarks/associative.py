@@ -3,17 +3,22 @@
     python -m benchmarks.associative
 
 Shows what `python -m training associative` wrote into results.json, copied to
-benchmarks/results/associative-*.json, and draws docs/figures/associative.svg.
+benchmarks/results/associative-*.json, with the most pairs up to which a system stays at 90 % or
+more, and draws docs/figures/associative.svg.
 """
 
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from benchmarks.plots import Panel, draw
 from benchmarks.results import RESULTS, print_table
+
+#: A system holds as many pairs as it remembers to this share.
+HOLDS = 0.9
 
 
 def main(arguments: list[str] | None = None, results: Path = RESULTS) -> int:
@@ -23,7 +28,7 @@ def main(arguments: list[str] | None = None, results: Path = RESULTS) -> int:
     trained = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
     trained.sort(key=lambda one: (one["told"], one["pairs"], one["system"], one["seed"]))
     lengths = sorted({int(n) for one in trained for n in one["exact_match"]})
-    header = ["task", "trained on", "system", "seed", "steps", *map(str, lengths)]
+    header = ["task", "trained on", "system", "seed", "steps", *map(str, lengths), "holds"]
     print_table(header, [_row(one, lengths) for one in trained])
     draw("associative", panels(trained))
     return 0
@@ -52,7 +57,18 @@ def _row(one: dict[str, Any], lengths: list[int]) -> list[str]:
         str(one["seed"]),
         f"{one['steps']:,}",
         *("" if share is None else f"{share:.1%}" for share in shares),
+        str(holds(one["exact_match"])),
     ]
+
+
+def holds(shares: Mapping[str, float]) -> int:
+    """The most pairs that were measured up to which the share stays at 90 % or more; 0: none."""
+    most = 0
+    for pairs in sorted(map(int, shares)):
+        if shares[str(pairs)] < HOLDS:
+            break
+        most = pairs
+    return most
 
 
 if __name__ == "__main__":

@@ -29,7 +29,13 @@ def test_each_task_has_its_panel_and_each_training_its_row_and_line(tmp_path, mo
     assert rewrite.lines == {"armt, seed 3, 1,500 steps": ([10, 50], [99.0, 50.0])}
     rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines()]
     assert [[cell.strip() for cell in row] for row in rows[2:]] == [
-        ["remember", "10 pairs", "armt", "3", "1,500", "100.0%", "25.0%"],
-        ["remember", "10 pairs", "rmt", "3", "1,500", "12.5%", ""],
-        ["rewrite", "10 pairs", "armt", "3", "1,500", "99.0%", "50.0%"],
+        ["remember", "10 pairs", "armt", "3", "1,500", "100.0%", "25.0%", "10"],
+        ["remember", "10 pairs", "rmt", "3", "1,500", "12.5%", "", "0"],
+        ["rewrite", "10 pairs", "armt", "3", "1,500", "99.0%", "50.0%", "10"],
     ]
+
+
+def test_a_system_holds_as_many_pairs_as_it_answers_in_nine_of_ten_cases_and_all_fewer():
+    assert associative.holds({"10": 0.99, "100": 0.95, "50": 0.9, "200": 0.5}) == 100
+    assert associative.holds({"10": 0.99, "50": 0.8, "100": 0.95}) == 10
+    assert associative.holds({"10": 0.89}) == 0
