@@ -15,7 +15,7 @@ def layers(*vectors: list[float]) -> Tensor:
     """These vectors in each of three layers, of which the first does not count."""
     found = torch.tensor(vectors).expand(3, -1, -1).clone()
     found[0] = torch.rand_like(found[0])
-    return found.requires_grad_()
+    return found
 
 
 def test_a_question_is_drawn_to_others_that_mean_the_same_and_stand_in_other_rows():
@@ -37,7 +37,6 @@ def test_a_key_is_drawn_to_every_question_that_its_fact_answers():
     queries = layers([0.8, 0.6], [0.8, -0.6], [0.0, 3.0])
     keys = torch.zeros(3, 1, 1, 2, 2)
     keys[:, 0, 0, 0] = torch.tensor([0.6, 0.8])
-    keys.requires_grad_()
     held = {(0, 0, 0): {NORTH, "What is east of the garden?"}}
     loss, right = key_loss(keys, held, queries, [NORTH, NORTH, SOUTH])
     # 0.6 with its own, 0.8 with the other one; of the garden nobody asks.
@@ -59,7 +58,7 @@ def test_both_sides_of_a_fact_count_the_worse_one_too():
 
 
 def test_the_losses_leave_the_first_third_of_the_layers_to_themselves():
-    queries = layers([2.0, 0.0], [0.6, 0.8], [0.8, 0.6])
+    queries = layers([2.0, 0.0], [0.6, 0.8], [0.8, 0.6]).requires_grad_()
     loss, _ = question_loss(queries, [NORTH, NORTH, SOUTH], torch.tensor([0, 1, 1]))
     (found,) = torch.autograd.grad(loss, queries)
     assert not found[0].any() and bool(found[1].any()) and bool(found[2].any())

@@ -210,3 +210,27 @@ def test_the_loss_of_rivals_by_hand():
     )
     # Nothing is learned of a fact that is not in the graph.
     assert float(rival_loss(queries, keys, asked, story, [[None], [None]], facts)) == 0
+
+
+def test_what_takes_two_facts_is_looked_up_as_the_first_and_then_as_the_last():
+    facts = [["Mary moved to the office.", "John went to the garden.", "John took the milk."]]
+    story = [
+        [
+            Asked(2, "Where is the milk?", "garden", ((2,), (1,))),
+            Asked(1, "Where is Mary?", "office", ((0,),)),
+        ]
+    ]
+    at = torch.arange(2)
+    asked = Answers(at[:1], at[:1], at[:1], torch.zeros_like(at), at, at, at)
+    which = torch.eye(3).bool()
+    seen = [[which[i : i + 1] for i in range(3)]]  # each fact by a memory token of its own
+    keys = torch.eye(3).expand(3, 1, 1, 3, 3)
+    right, wrong = torch.zeros(2, 3, 1, 2, 3)
+    right[1, 0, 0, 2] = right[2, 0, 0, 1] = 1  # the milk, then John
+    wrong[1, 0, 0, 1] = wrong[2, 0, 0, 2] = 1
+    right[1:, 0, 1, 0] = wrong[1:, 0, 1, 0] = 1  # Mary, at once
+    found, other = (float(rival_loss(q, keys, asked, story, seen, facts)) for q in (right, wrong))
+    assert found == pytest.approx(math.log(1 + 2 * math.exp(-10)), abs=1e-6)
+    # One of two questions misses in each layer: its own fact has cosine 0, another one 1.
+    missed = math.log(1 + math.exp(10) + 1)
+    assert other == pytest.approx((missed + found) / 2, rel=1e-3)

@@ -177,6 +177,16 @@ def answered_by(sentence: str) -> frozenset[str]:
     return frozenset(a.question for a in replay([sentence]).questions())
 
 
+@cache
+def leads_to(sentence: str) -> frozenset[str]:
+    """The questions that are answered by where the one is whom this sentence names: where an object
+    is that somebody took, left or gave away."""
+    for pattern in (_TOOK, _LEFT, _GAVE):
+        if found := pattern.fullmatch(sentence):
+            return frozenset({f"Where is the {found[2]}?"})
+    return frozenset()
+
+
 def simulate(task: int, facts: int, draw: random.Random) -> list[str]:
     """`facts` sentences of a story of qa1 to qa5 (of qa4 always two), as bAbI tells them."""
     if task == 4:

@@ -22,7 +22,7 @@ from armt_core.model import ArmtModel
 from training.data.files import BabiQuestion
 from training.objectives.babilong import Babilong, Lengths, who_sees
 from training.objectives.base import Learned, Objective
-from training.objectives.rivals import held_by, share
+from training.objectives.rivals import Held, held_by, share
 from training.rows import Words
 from training.text import Texts
 from training.traced import ask_traced, read_traced
@@ -137,7 +137,7 @@ def question_loss(queries: Tensor, meanings: Sequence[str], rows: Tensor) -> tup
 
 def key_loss(
     keys: Tensor,
-    held: Mapping[tuple[int, int, int], set[str]],
+    held: Held,
     queries: Tensor,
     meanings: Sequence[str],
 ) -> tuple[Tensor, float]:
@@ -145,9 +145,8 @@ def key_loss(
     not answer: the contrastive loss of cosines with the mean query of each meaning, and how
     often that is so.
 
-    keys: (L, B, S, M, K). held: what each memory token (b, s, m) that sees a fact answers, as
-    `meaning` words it. queries: (L, N, K), of questions with these meanings; those of the
-    first third of the layers are left to themselves.
+    keys: (L, B, S, M, K). held: as of `held_by`. queries: (L, N, K), of questions with these
+    meanings. The first third of the layers is left to itself.
     """
     names = sorted(set(meanings))
     place = {name: g for g, name in enumerate(names)}

@@ -7,7 +7,7 @@ Axes: L layers, B documents, S segments, M memory tokens, T tokens, K key featur
 P memory tokens that see a fact.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from training.objectives.addresses import any_of
 from training.rows import Answers
-from training.worlds import Asked, answered_by, meaning
+from training.worlds import Asked, answered_by, leads_to, meaning
 
 #: Of the cosines of queries and keys.
 _TEMPERATURE = 0.1
@@ -33,55 +33,84 @@ def rival_loss(
     batch that do not answer it, and nearer to queries that mean the same than to others: two
     contrastive losses of cosines, summed.
 
-    Shapes as in `training.objectives.addresses`; the first third of the layers is left to itself
-    here, too. Only questions count that one sentence alone answers. facts: the sentences of each
-    document.
+    Shapes and layers as in `training.objectives.addresses`: the first third is left to itself, the
+    second looks up the first fact that the answer follows from, the third the last one. There
+    the query of "Where is the milk?" should be that of "Where is John?", if he has it. Only
+    questions count of which a sentence alone answers that. facts: the sentences of each document.
     """
-    held = held_by(seen, facts)
-    place = {token: n for n, token in enumerate(held)}
-    first = answers.first()
-    rows, means, own = [], [], []
-    for number, (b, a) in enumerate((b, a) for b, of in enumerate(asked) for a in of):
-        if len(a.slots) != 1 or seen[b][a.facts[0]] is None:
-            continue
-        if a.question not in answered_by(facts[b][a.facts[0]]):
-            continue
-        hit = torch.zeros(len(place), dtype=torch.bool)
-        for s, m in any_of(seen[b], a.slots[0]).nonzero().tolist():
-            hit[place[b, s, m]] = True
-        rows.append(first[number])
-        means.append(meaning(a.question))
-        own.append(hit)
-    if not rows:
-        return queries.sum() * 0
-    device = keys.device
-    hit = torch.stack(own).to(device)  # (N, P)
-    right = torch.tensor([[mean in of for of in held.values()] for mean in means], device=device)
-    same = torch.tensor([[mean == other for other in means] for mean in means], device=device)
-    itself = torch.eye(len(rows), dtype=torch.bool, device=device)
-    b, s, m = torch.tensor(list(place), device=device).T
-    losses = []
-    with torch.autocast(device.type, enabled=False):
-        for layer in range(len(keys) // 3, len(keys)):
-            query = queries[layer, answers.row[rows], answers.place[rows]].float()  # (N, K)
-            query = functional.normalize(query, dim=-1)
-            key = functional.normalize(keys[layer, b, s, m].float(), dim=-1)  # (P, K)
-            among_facts = share(query @ key.T, hit, ~right & ~hit)
-            losses.append(among_facts + share(query @ query.T, same & ~itself, ~same))
-    return torch.stack(losses).mean()
+    L, losses = len(keys), []
+    with torch.autocast(keys.device.type, enabled=False):
+        for last, layers in ((False, range(L // 3, 2 * L // 3)), (True, range(2 * L // 3, L))):
+            held = held_by(seen, facts, last)
+            looked = _looked_up(answers, asked, seen, facts, held, last)
+            if looked is None:
+                continue
+            rows, means, hit = looked
+            hit = hit.to(keys.device)  # (N, P)
+            right = hit.new_tensor([[mean in of for of in held.values()] for mean in means])
+            same = hit.new_tensor([[mean == other for other in means] for mean in means])
+            itself = torch.eye(len(rows), dtype=torch.bool, device=keys.device)
+            b, s, m = torch.tensor(list(held), device=keys.device).T
+            for layer in layers:
+                query = queries[layer, answers.row[rows], answers.place[rows]].float()  # (N, K)
+                query = functional.normalize(query, dim=-1)
+                key = functional.normalize(keys[layer, b, s, m].float(), dim=-1)  # (P, K)
+                among_facts = share(query @ key.T, hit, ~right & ~hit)
+                losses.append(among_facts + share(query @ query.T, same & ~itself, ~same))
+    return torch.stack(losses).mean() if losses else queries.sum() * 0
+
+
+#: What each memory token (b, s, m) that sees a fact answers, as `meaning` words it.
+Held = Mapping[tuple[int, int, int], set[str]]
 
 
 def held_by(
-    seen: Sequence[Sequence[Tensor | None]], facts: Sequence[Sequence[str]]
-) -> dict[tuple[int, int, int], set[str]]:
-    """What each memory token (b, s, m) that sees a fact answers, as `meaning` words it."""
+    seen: Sequence[Sequence[Tensor | None]], facts: Sequence[Sequence[str]], last: bool = True
+) -> Held:
+    """last: whole answers alone; else also questions of which the fact says where to look next."""
     held: dict[tuple[int, int, int], set[str]] = {}
     for b, tokens in enumerate(seen):
         for sentence, which in zip(facts[b], tokens, strict=True):
-            means = {meaning(question) for question in answered_by(sentence)}
+            questions = (
+                answered_by(sentence) if last else answered_by(sentence) | leads_to(sentence)
+            )
+            means = {meaning(question) for question in questions}
             for s, m in which.nonzero().tolist() if which is not None else []:
                 held.setdefault((b, s, m), set()).update(means)
     return held
+
+
+def _looked_up(
+    answers: Answers,
+    asked: Sequence[Sequence[Asked]],
+    seen: Sequence[Sequence[Tensor | None]],
+    facts: Sequence[Sequence[str]],
+    held: Held,
+    last: bool,
+) -> tuple[list[int], list[str], Tensor] | None:
+    """Of N questions that look something up here: the number of the prediction, what is looked up,
+    as `meaning` words it, and which of the P tokens of `held` it is found at, (N, P) bool."""
+    place, first = {token: n for n, token in enumerate(held)}, answers.first()
+    rows, means, own = [], [], []
+    for number, (b, a) in enumerate((b, a) for b, of in enumerate(asked) for a in of):
+        if not a.slots or any(seen[b][fact] is None for fact in a.facts):
+            continue
+        slot = a.slots[-1 if last else 0]
+        sentence = facts[b][slot[-1]]
+        if last and len(a.slots) > 1:
+            wanted = answered_by(sentence)
+        else:
+            known = answered_by(sentence) if last else answered_by(sentence) | leads_to(sentence)
+            wanted = known & {a.question}
+        if len(wanted) != 1:
+            continue
+        hit = torch.zeros(len(place), dtype=torch.bool)
+        for s, m in any_of(seen[b], slot).nonzero().tolist():
+            hit[place[b, s, m]] = True
+        rows.append(first[number])
+        means.append(meaning(next(iter(wanted))))
+        own.append(hit)
+    return (rows, means, torch.stack(own)) if rows else None
 
 
 def share(cosines: Tensor, hit: Tensor, rival: Tensor) -> Tensor:
