@@ -136,10 +136,7 @@ def question_loss(queries: Tensor, meanings: Sequence[str], rows: Tensor) -> tup
 
 
 def key_loss(
-    keys: Tensor,
-    held: Held,
-    queries: Tensor,
-    meanings: Sequence[str],
+    keys: Tensor, held: Held, queries: Tensor, meanings: Sequence[str]
 ) -> tuple[Tensor, float]:
     """Whether the key of a fact is nearer to each question that it answers than to all that it does
     not answer: the contrastive loss of cosines with the mean query of each meaning, and how
@@ -154,9 +151,8 @@ def key_loss(
     if not pairs:
         return keys.sum() * 0, 0.0
     device = keys.device
-    token, own = torch.tensor(
-        pairs, device=device
-    ).T  # a row for each fact and each of its meanings
+    # A row for each fact and each of its meanings.
+    token, own = torch.tensor(pairs, device=device).T
     rival = torch.tensor([[n not in of for n in names] for of in held.values()], device=device)
     hit = functional.one_hot(own, len(names)).bool()
     group = torch.tensor([place[m] for m in meanings], device=device)  # (N,)

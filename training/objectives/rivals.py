@@ -67,17 +67,20 @@ Held = Mapping[tuple[int, int, int], set[str]]
 def held_by(
     seen: Sequence[Sequence[Tensor | None]], facts: Sequence[Sequence[str]], last: bool = True
 ) -> Held:
-    """last: whole answers alone; else also questions of which the fact says where to look next."""
+    """What each memory token that sees a fact holds; last: as of `_holds`."""
     held: dict[tuple[int, int, int], set[str]] = {}
     for b, tokens in enumerate(seen):
         for sentence, which in zip(facts[b], tokens, strict=True):
-            questions = (
-                answered_by(sentence) if last else answered_by(sentence) | leads_to(sentence)
-            )
-            means = {meaning(question) for question in questions}
+            means = {meaning(question) for question in _holds(sentence, last)}
             for s, m in which.nonzero().tolist() if which is not None else []:
                 held.setdefault((b, s, m), set()).update(means)
     return held
+
+
+def _holds(sentence: str, last: bool) -> frozenset[str]:
+    """The questions that a fact answers; where it is not the last one that is looked up, also those
+    of which it says where to look next."""
+    return answered_by(sentence) | (frozenset() if last else leads_to(sentence))
 
 
 def _looked_up(
@@ -97,11 +100,9 @@ def _looked_up(
             continue
         slot = a.slots[-1 if last else 0]
         sentence = facts[b][slot[-1]]
-        if last and len(a.slots) > 1:
-            wanted = answered_by(sentence)
-        else:
-            known = answered_by(sentence) if last else answered_by(sentence) | leads_to(sentence)
-            wanted = known & {a.question}
+        wanted = _holds(sentence, last)
+        if not last or len(a.slots) == 1:
+            wanted &= {a.question}
         if len(wanted) != 1:
             continue
         hit = torch.zeros(len(place), dtype=torch.bool)
