@@ -169,6 +169,28 @@ def test_of_what_a_story_does_not_tell_nothing_is_to_be_said(words, texts):
         assert answers.target.tolist() == [words.sep]
 
 
+def test_only_the_kinds_of_questions_that_a_recipe_names_are_asked(words, texts):
+    settings = Lengths(tasks=(5,), batch=2, questions=3, facts=(4, 6), kinds=("Who gave",))
+    objective, model = Babilong(settings, words, texts, {}), small_model(words).eval()
+    _, asked = objective.drawn(model, 1, 64, random.Random(0))
+    assert all(a.question.startswith("Who gave") for questions in asked for a in questions)
+    _, asked = Babilong(replace(settings, kinds=("",)), words, texts, {}).drawn(
+        model, 1, 64, random.Random(0)
+    )
+    assert not all(a.question.startswith("Who gave") for questions in asked for a in questions)
+
+
+def test_a_recipe_whose_stories_answer_nothing_is_told_so(words, texts):
+    model = small_model(words).eval()
+    for wrong in ({"tasks": (2,), "facts": (1, 1)}, {"tasks": (1,), "kinds": ("Why",)}):
+        objective = Babilong(Lengths(**wrong), words, texts, {})
+        with pytest.raises(RecipeError, match="answer no question that begins with"):
+            objective.drawn(model, 1, 64, random.Random(0))
+    only_questions = Meanings(MeaningsSettings(tasks=(2,), facts=(1, 1)), words, texts, {})
+    with pytest.raises(RecipeError, match="Let the recipe have longer stories"):
+        only_questions.learn(model, random.Random(0), empty=False)
+
+
 def test_a_role_can_begin_as_another_or_near_it_where_its_rank_is_lower(words):
     model = tiny_model(memory_tokens="apart", deltas={"answer": 3, "reader": 3, "memory": 2})
     with torch.no_grad():

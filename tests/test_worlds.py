@@ -123,3 +123,9 @@ def test_two_wordings_of_one_question_have_one_meaning_and_others_their_own():
     assert meaning("What is the kitchen north of?") == "What is south of the kitchen?"
     assert meaning("Where is Mary?") == "Where is Mary?"
     assert answered_by("Mary went to the office.") == {"Where is Mary?"}
+
+
+def test_a_gift_can_be_the_first_that_a_short_story_tells():
+    stories = [simulate(5, 3, random.Random(seed)) for seed in range(200)]
+    given = sum(any(a.task == 5 for a in replay(story).questions()) for story in stories)
+    assert given > 80

@@ -19,6 +19,8 @@ _GO = ("moved", "journeyed", "travelled", "went", "went back")
 _TAKE = ("got", "picked up", "grabbed", "took")
 _LEAVE = ("left", "discarded", "put down", "dropped")
 _GIVE = ("gave", "handed", "passed")
+#: How much likelier a gift is than a way, where both may happen.
+_GIFTS = 3
 _OPPOSITE = {"north": "south", "south": "north", "east": "west", "west": "east"}
 
 _MOVED = re.compile(rf"(\w+) (?:{'|'.join(_GO)}) to the (\w+)\.")
@@ -193,6 +195,10 @@ def simulate(task: int, facts: int, draw: random.Random) -> list[str]:
         return _places(draw)
     people, world = (GIVERS if task == 5 else MOVERS), World()
     told: list[str] = []
+    if task == 5:  # some objects are in somebody's hands already, or short stories have no gifts
+        for thing in OBJECTS:
+            if draw.random() < 0.5:
+                world.holder_of[thing] = draw.choice(people)
     while len(told) < facts:
         sentence = _event(task, people, world, draw)
         world.tell(sentence)
@@ -205,7 +211,8 @@ def _event(task: int, people: tuple[str, ...], world: World, draw: random.Random
     who = draw.choice(people)
     here = world.place_of.get(who)
     held = [thing for thing, holder in world.holder_of.items() if holder == who]
-    others = [p for p in people if p != who and world.place_of.get(p) == here]
+    # Whose place was not told may be here, as in bAbI's own stories.
+    others = [p for p in people if p != who and world.place_of.get(p, here) == here]
     within_reach = [
         thing
         for thing in OBJECTS
@@ -215,7 +222,7 @@ def _event(task: int, people: tuple[str, ...], world: World, draw: random.Random
     choices = ["go"]
     if task > 1 and here is not None:
         choices += ["take"] * (2 * bool(within_reach)) + ["leave"] * bool(held)
-        choices += ["give"] * (3 * bool(task == 5 and held and others))
+    choices += ["give"] * (_GIFTS * bool(task == 5 and held and others))
     kind = draw.choice(choices)
     if kind == "take":
         thing = draw.choice(within_reach)

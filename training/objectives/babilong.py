@@ -12,11 +12,10 @@ from itertools import chain
 import torch
 from torch import Tensor
 
-from armt_core.apart import stretches
 from armt_core.model import ArmtModel
 from training.data.files import BabiQuestion
 from training.hiding import Place, Told, filler, laid, tell
-from training.objectives.addresses import address_loss
+from training.objectives.addresses import address_loss, who_sees
 from training.objectives.base import Learned, Objective
 from training.objectives.rivals import rival_loss
 from training.recipe import RecipeError
@@ -32,6 +31,8 @@ _FILLER = 256
 _SPREAD, _FULL, _FACT = 8, 0.5, 8
 #: Facts that compete for a question beyond so many do not make it likelier to be asked.
 _RIVALS = 4
+#: Beginnings of stories that are drawn before it is said that none answers a question.
+TRIES = 1000
 #: The logit of a beta that is as good as none: 6 in a million.
 _QUIET = 12.0
 
@@ -43,8 +44,9 @@ class Lengths:
     task is named so many are told and read once, and then met again: as many of their first
     segments as there is room for, among filler. renewed: after so many steps there are other
     stories, for what is met five times is known by heart. facts: fewest and most sentences of a
-    simulated story. beside: share of batches whose stories stand before their questions in one
-    row, without memory: what answering is, before it is from memory. filled: share of batches
+    simulated story. kinds: how the questions begin that are asked, as all do with "". beside: share
+    of batches whose stories stand before their questions in one row, without memory: what answering
+    is, before it is from memory. filled: share of batches
     that ask all questions of a story in one row, with a [MASK] for each answer (all answers of
     bAbI qa1 to qa5 are words of one token). absent: share of questions that the story does not
     answer; nothing is to be said then. address, rivals, overlap, quiet: weights of the losses of
@@ -62,6 +64,7 @@ class Lengths:
     renewed: int = 25
     facts: tuple[int, int] = (2, 4)
     simulated: float = 1.0
+    kinds: tuple[str, ...] = ("",)
     beside: float = 0.0
     filled: float = 0.0
     absent: float = 0.0
@@ -130,7 +133,8 @@ class Babilong(Objective):
         if size.quiet:
             loud = _loud(trace.logits, stories, outside)
             loss, figures["loud"] = loss + size.quiet * loud, float(loud.detach())
-        seen = who_sees(stories, [text.mask for text in segments[outside:]], outside, model)
+        masks = [text.mask for text in segments[outside:]]
+        seen = who_sees([story.places for story in stories], masks, outside, model)
         if size.address:
             address, share = address_loss(queries, trace.keys, answers, asked, seen)
             loss, figures["address"] = loss + size.address * address, share
@@ -197,7 +201,7 @@ class Babilong(Objective):
         self, told: Mapping[int, Sequence[Story]], S: int, draw: random.Random
     ) -> tuple[Story, list[Asked]]:
         """The beginning of a story, in some of S segments, and Q questions about it."""
-        while True:  # a few beginnings answer no question of their task
+        for _ in range(TRIES):  # a few beginnings answer no question of their task
             task = draw.choice(self.lengths.tasks)
             story = draw.choice(told[task])
             own = sorted(story.texts)[: draw.randint(1, S)]
@@ -206,9 +210,11 @@ class Babilong(Objective):
                 for fact, place in zip(story.facts, story.places, strict=True)
                 if place.segment <= own[-1]
             ]
-            possible = [a for a in replay(facts).questions() if a.task == task]
+            possible = self._of(task, facts)
             if possible:
                 break
+        else:
+            raise nothing_asked(self.lengths.tasks, self.lengths.kinds)
         at = dict(zip(own, sorted(draw.sample(range(S), len(own))), strict=True))
         places = [Place(at[p.segment], p.first, p.last) for p in story.places[: len(facts)]]
         moved = Story(facts, places, {at[s]: story.texts[s] for s in own})
@@ -218,11 +224,16 @@ class Babilong(Objective):
         known = {a.question for a in replay(facts).questions()}
         for i in range(len(asked)):
             if draw.random() < self.lengths.absent:
-                others = replay(draw.choice(told[task]).facts).questions()
-                unknown = [a for a in others if a.task == task and a.question not in known]
+                others = self._of(task, draw.choice(told[task]).facts)
+                unknown = [a for a in others if a.question not in known]
                 if unknown:
                     asked[i] = Asked(task, draw.choice(unknown).question, "")
         return moved, asked
+
+    def _of(self, task: int, facts: list[str]) -> list[Asked]:
+        """The questions of a task that these facts answer, of the `kinds` that are asked."""
+        known = replay(facts).questions()
+        return [a for a in known if a.task == task and a.question.startswith(self.lengths.kinds)]
 
     def _figures(
         self, kind: str, right: Tensor, asked: Sequence[Sequence[Asked]]
@@ -253,6 +264,14 @@ class Babilong(Objective):
         return Answers.of(self.words, told, [answer for to in said for answer in to])
 
 
+def nothing_asked(tasks: Sequence[int], kinds: Sequence[str]) -> RecipeError:
+    """Says that a recipe's stories answer none of the questions that it asks."""
+    return RecipeError(
+        f"{TRIES} stories of the tasks {list(tasks)} answer no question that begins with one of"
+        f' {list(kinds)}. Let the recipe have longer stories ("facts").'
+    )
+
+
 def _shuffled(asked: Sequence[Asked], facts: Sequence[str], draw: random.Random) -> list[Asked]:
     """In random order, those early that other facts compete for: a question whose names stand in
     one fact alone is soon answered by any key that holds a name."""
@@ -272,29 +291,3 @@ def _loud(logits: Tensor, stories: Sequence[Story], outside: int) -> Tensor:
     bare = [[s + outside not in story.texts for s in range(S)] for story in stories]
     loud = (logits / _QUIET + 1).relu()[:, torch.tensor(bare, device=logits.device)]  # (L, n, M)
     return loud.mean() if loud.numel() else logits.sum() * 0
-
-
-def who_sees(
-    stories: Sequence[Story], masks: Sequence[Tensor], outside: int, model: ArmtModel
-) -> list[list[Tensor | None]]:
-    """Of each fact of each story, which of the S x M memory tokens see all of it: (S, M) bool.
-
-    masks: (B, T) of each of the S segments that count, `outside` segments come before them; None
-    for a fact in one of those.
-    """
-    M = model.config.num_memory_tokens
-    views = torch.stack([stretches(mask, M) & mask[:, None] for mask in masks])  # (S, B, M, T)
-    found: list[list[Tensor | None]] = []
-    for b, story in enumerate(stories):
-        found.append([])
-        for place in story.places:
-            s = place.segment - outside
-            if s < 0:
-                found[-1].append(None)
-                continue
-            # Its full stop need not be seen.
-            count = views[s, b, :, place.first : place.last].sum(-1)
-            which = torch.zeros(len(masks), M, dtype=torch.bool, device=count.device)
-            which[s] = count == count.max()
-            found[-1].append(which)
-    return found

@@ -20,7 +20,8 @@ from torch.nn import functional
 
 from armt_core.model import ArmtModel
 from training.data.files import BabiQuestion
-from training.objectives.babilong import Babilong, Lengths, who_sees
+from training.objectives.addresses import who_sees
+from training.objectives.babilong import TRIES, Babilong, Lengths, nothing_asked
 from training.objectives.base import Learned, Objective
 from training.objectives.rivals import Held, held_by, share
 from training.rows import Words
@@ -94,13 +95,14 @@ class Meanings(Objective):
 
     def _questions(self, draw: random.Random) -> list[Asked]:
         """Questions about one made story."""
-        while True:  # a few stories answer no question of their task
+        for _ in range(TRIES):  # a few stories answer no question of their task
             task = draw.choice(self.settings.tasks)
             facts = simulate(task, draw.randint(*self.settings.facts), draw)
             possible = [a for a in replay(facts).questions() if a.task == task]
             if possible:
                 draw.shuffle(possible)
                 return [possible[i % len(possible)] for i in range(self.settings.questions)]
+        raise nothing_asked(self.settings.tasks, [""])
 
     def _keys(
         self, model: ArmtModel, queries: Tensor, meanings: Sequence[str], draw: random.Random
@@ -110,7 +112,8 @@ class Meanings(Objective):
         stories, _ = self._stories.drawn(model, 1, most, draw)
         segments = self._stories.segments(model, stories, 1, most, draw)
         _, trace = read_traced(model, segments, fixed=True)
-        seen = who_sees(stories, [text.mask for text in segments], 0, model)
+        places, masks = [story.places for story in stories], [text.mask for text in segments]
+        seen = who_sees(places, masks, 0, model)
         held = held_by(seen, [story.facts for story in stories])
         loss, right = key_loss(trace.keys, held, queries, meanings)
         return loss + self.settings.overlap * trace.strays, right
