@@ -7,15 +7,17 @@ import torch
 from torch import Tensor
 
 from armt_core import ArmtModel, MemoryState
+from armt_core.associative import EPS
 from armt_core.associative import write as plain_write
 from armt_core.lowrank import LowRank
 from tests.fakes import random_ids, tiny_model
 from training.dual import Projections, Writes
-from training.objectives.addresses import address_loss
+from training.objectives.addresses import address_loss, parts
 from training.objectives.rivals import rival_loss
 from training.rows import Answers
 from training.traced import (
     Text,
+    Trace,
     ask_traced,
     read_documents_traced,
     read_on,
@@ -166,25 +168,51 @@ def test_the_loss_of_addresses_by_hand():
     # Three layers, one document, one question whose first prediction is at position 1.
     queries, keys = torch.zeros(3, 1, 3, 2), torch.zeros(3, 1, 2, 2, 2)
     queries[:, 0, 1] = torch.tensor([1.0, 0.0])
-    keys[:, 0, 0, 0] = torch.tensor([1.0, 5.0])  # segment 0, memory token 0: weight 1
+    keys[:, 0, 0, 0] = torch.tensor([1.0, 0.0])  # segment 0, memory token 0: weight 1
     keys[:, 0, 1, 1] = torch.tensor([3.0, 0.0])  # segment 1, memory token 1: weight 3
+    logits = torch.full((3, 1, 2, 2), -100.0)
+    logits[:, 0, 0, 0] = logits[:, 0, 1, 1] = 0.0  # betas of a half
+    z = torch.zeros(3, 1, 2, 2)
+    z[:, 0, 1, 0] = 1.0
+    trace = Trace(keys, logits, z, torch.zeros(()))
     row = torch.zeros(2, dtype=torch.int64)
     asked = Answers(row, row, row, row, torch.tensor([1, 2]), row, row)
     one, other = torch.zeros(2, 2).bool(), torch.zeros(2, 2).bool()
     one[0, 0], other[1, 1] = True, True
     story = [[Asked(2, "Where?", "here", ((0,), (1,)))]]
-    loss, share = address_loss(queries, keys, asked, story, [[one, other]])
+    # The first write changes A by half of its v; the second by half of its v less what is stored
+    # there, which is half of the first v: parts 1/2 - 3 (1/2)(1/2) = -1/4 and 3/2, of 7/4 in all.
+    loss, share = address_loss(queries, trace, asked, story, [[one, other]])
     # The first layer does not count, the second looks for the first fact, the third for the last.
-    assert float(loss) == pytest.approx(-(math.log(0.25) + math.log(0.75)) / 2, rel=1e-3)
-    assert share == pytest.approx(0.5, rel=1e-4)
-    loss, share = address_loss(queries, keys, asked, story, [[None, other]])
+    assert share == pytest.approx(6 / 14, rel=1e-3)
+    assert float(loss) == pytest.approx(-(math.log(1e-4) + math.log(6 / 7 + 1e-4)) / 2, rel=1e-3)
+    loss, share = address_loss(queries, trace, asked, story, [[None, other]])
     assert float(loss) == 0 and share == 0
-    # What the last fact overwrote has its key, and counts as found.
+    # What the last fact has to overwrite does not count as found.
     again = [[Asked(1, "Where?", "here", ((0, 1),))]]
-    _, share = address_loss(queries, keys, asked, again, [[one, other]])
-    assert share == pytest.approx(1.0, rel=1e-4)
-    _, share = address_loss(queries, keys, asked, again, [[None, other]])
-    assert share == pytest.approx(0.75, rel=1e-4)
+    _, share = address_loss(queries, trace, asked, again, [[one, other]])
+    assert share == pytest.approx(6 / 7, rel=1e-3)
+    # With a beta of one and the same key it is overwritten, and nothing of it is left.
+    keys[:, 0, 1, 1] = torch.tensor([1.0, 0.0])
+    logits[:, 0, 1, 1] = 100.0
+    _, share = address_loss(queries, trace, asked, again, [[None, other]])
+    assert share == pytest.approx(1.0, rel=1e-3)
+
+
+def test_parts_are_what_a_memory_gives_back_of_each_value():
+    L, M, K, D = 1, 3, 8, 5
+    keys, values = torch.rand(L, B, S, M, K), torch.randn(B, S, M, D)
+    logits, z = torch.randn(L, B, S, M), 1 + torch.rand(L, B, S, K)
+    A = torch.zeros(B, K, D)
+    for s in range(S):
+        key = keys[0, :, s]
+        stored = key @ A / ((key * z[0, :, s, None]).sum(-1, keepdim=True) + EPS)
+        change = logits[0, :, s].sigmoid().unsqueeze(-1) * (values[:, s] - stored)
+        A = A + key.transpose(1, 2) @ change
+    queries, documents = torch.rand(3, K), torch.tensor([1, 0, 1])
+    factors = parts(Trace(keys, logits, z, torch.zeros(())), 0, queries, documents)
+    given = (factors.unsqueeze(1) @ values.flatten(1, 2)[documents]).squeeze(1)
+    torch.testing.assert_close(given, (queries.unsqueeze(1) @ A[documents]).squeeze(1))
 
 
 def test_the_loss_of_rivals_by_hand():

@@ -87,12 +87,13 @@ def texts(model: ArmtModel, ids: Tensor, mask: Tensor) -> list[Text]:
 
 @dataclass(frozen=True)
 class Trace:
-    """keys: (L, B, S, M, K), of all that was written, and logits (L, B, S, M) of its beta. strays:
-    how far keys are from what was written before, as a mean over all: 0 where each overlaps with z
-    enough."""
+    """keys: (L, B, S, M, K), of all that was written, and logits (L, B, S, M) of its beta.
+    normalizers: (L, B, S, K), z before each segment. strays: how far keys are from what was written
+    before, as a mean over all: 0 where each overlaps with z enough."""
 
     keys: Tensor
     logits: Tensor
+    normalizers: Tensor
     strays: Tensor
 
 
@@ -117,7 +118,7 @@ def read_traced(
         )
     of = projections(model.associative)
     delta, count = model.delta("memory"), memory.segments_read
-    keys, logits, strays = [], [], []
+    keys, logits, normalizers, strays = [], [], [], []
     for text in segments:
         alive = text.mask.any(-1)
         tokens = placed(model, text.mask)
@@ -130,6 +131,7 @@ def read_traced(
             # What is written is not read before the next segment.
             new.append(layers[index].write(tokens, count == 0, alive, of[index], fixed=fixed))
             strays.append(_strays(new[-1][1], layers[index].normalizer, alive & (count > 0)))
+        normalizers.append(torch.stack([layer.normalizer for layer in layers]))
         layers = [written for written, _, _ in new]
         keys.append(torch.stack([made for _, made, _ in new]))
         logits.append(torch.stack([how for _, _, how in new]))
@@ -139,8 +141,8 @@ def read_traced(
         torch.stack([layer.normalizer for layer in layers]),
         count,
     )
-    trace = Trace(torch.stack(keys, dim=2), torch.stack(logits, dim=2), torch.stack(strays).mean())
-    return state, trace
+    made = [torch.stack(of, dim=2) for of in (keys, logits, normalizers)]
+    return state, Trace(made[0], made[1], made[2], torch.stack(strays).mean())
 
 
 def read_documents_traced(model: ArmtModel, ids: Tensor, mask: Tensor) -> MemoryState:

@@ -5,7 +5,8 @@ its own that weight is found late or not at all (docs/log.md): a mean of all fac
 places were named, and hides that the weight says nothing yet. Whose segments were made here, the
 memory tokens that stood on the fact are known.
 
-Axes: L layers, B documents, S segments, M memory tokens, T tokens, K key features, N questions.
+Axes: L layers, B documents, S segments, M memory tokens, T tokens, K key features, N questions,
+n = S M writes.
 """
 
 from collections.abc import Sequence
@@ -14,59 +15,79 @@ import torch
 from torch import Tensor
 
 from armt_core.apart import stretches
+from armt_core.associative import EPS
 from armt_core.model import ArmtModel
 from training.hiding import Place
 from training.rows import Answers
+from training.traced import Trace
 from training.worlds import Asked
 
 
 def address_loss(
     queries: Tensor,
-    keys: Tensor,
+    trace: Trace,
     answers: Answers,
     asked: Sequence[Sequence[Asked]],
     seen: Sequence[Sequence[Tensor | None]],
 ) -> tuple[Tensor, float]:
-    """Mean of -ln of the share of weight that a question's fact has, and the mean of the share.
+    """Mean of -ln of the share that a question's fact has in what is read (`parts`), and the mean
+    of the share.
 
-    queries: (L, B R, T, K), of R rows of each document; keys: (L, B, S, M, K). seen: of each
-    document's facts, the memory tokens (S, M) that see it. The first third of the layers is left
-    to itself; the second looks up the first fact that the answer follows from, the third the
-    last one. What was said of the same before counts as found too: it has the same key, and was
-    overwritten there. Questions about facts that are not among `seen` do not count.
+    queries: (L, B R, T, K), of R rows of each document. seen: of each document's facts, the memory
+    tokens (S, M) that see it. The first third of the layers is left to itself; the second
+    looks up the first fact that the answer follows from, the third the last one. What was
+    said of the same before does not count as found: it has to be overwritten, or not to be written.
+    Questions about facts that are not among `seen` do not count.
     """
-    L, B = keys.shape[:2]
+    L, B = trace.keys.shape[:2]
     rows = queries.shape[1] // B
     first = answers.first()
     flat = [(b, a) for b, questions in enumerate(asked) for a in questions]
     wanted: list[tuple[int, int, Tensor, Tensor]] = []
     for number, (b, a) in enumerate(flat):
-        if not a.slots or any(seen[b][i] is None for i in a.facts):
+        hops = [seen[b][i] for i in a.facts]
+        if not hops or any(which is None for which in hops):
             continue
-        begin, end = (any_of(seen[b], slot) for slot in (a.slots[0], a.slots[-1]))
         n = first[number]
-        wanted.append((int(answers.row[n]), int(answers.place[n]), begin, end))
+        wanted.append((int(answers.row[n]), int(answers.place[n]), hops[0], hops[-1]))  # type: ignore[arg-type]
     if not wanted:
         return queries.sum() * 0, 0.0
-    row, place = (torch.tensor([w[i] for w in wanted], device=keys.device) for i in (0, 1))
-    hops = [torch.stack([w[i].flatten() for w in wanted]) for i in (2, 3)]  # type: ignore[union-attr]
+    row, place = (torch.tensor([w[i] for w in wanted], device=queries.device) for i in (0, 1))
+    found = [torch.stack([w[i].flatten() for w in wanted]) for i in (2, 3)]  # type: ignore[union-attr]
     losses, shares = [], []
-    with torch.autocast(keys.device.type, enabled=False):
+    with torch.autocast(queries.device.type, enabled=False):
         for layer in range(L // 3, L):
-            hop = hops[int(layer >= 2 * L // 3)]
-            query = queries[layer, row, place].float()  # (N, K)
-            key = keys[layer].flatten(1, 2)[row // rows]  # (N, S M, K)
-            weight = (key @ query.unsqueeze(-1)).squeeze(-1)  # (N, S M)
-            share = (weight * hop).sum(-1) / (weight.sum(-1) + 1e-6)
+            hop = found[int(layer >= 2 * L // 3)].to(queries.device)  # (N, n)
+            part = parts(trace, layer, queries[layer, row, place].float(), row // rows)
+            share = (part * hop).sum(-1).relu() / (part.abs().sum(-1) + 1e-12)
             losses.append(-(share + 1e-4).log().mean())
             shares.append(share.detach().mean())
     return torch.stack(losses).mean(), float(torch.stack(shares).mean())
 
 
-def any_of(seen: Sequence[Tensor | None], slot: Sequence[int]) -> Tensor:
-    """The memory tokens (S, M) that see any sentence of a slot; its last one is among `seen`."""
-    found = [tokens for i in slot if (tokens := seen[i]) is not None]
-    return torch.stack(found).any(0)
+def parts(trace: Trace, layer: int, queries: Tensor, documents: Tensor) -> Tensor:
+    """With which factor each value that was written goes into what is read: (N, n), up to one for
+    each question.
+
+    The change that write i brings is c_i = beta_i (v_i - sum_j (k_i . k_j) c_j / (z_i . k_i)), over
+    the writes j of earlier segments. So c = (1 + N)^-1 (beta v), N lower triangular, and a query
+    reads (q . k)^T (1 + N)^-1 beta of each v, divided by z . q. queries: (N, K). documents: (N,).
+    """
+    B, S, M = trace.keys.shape[1:4]
+    keys = trace.keys[layer].flatten(1, 2).float()  # (B, n, K)
+    beta = trace.logits[layer].flatten(1).float().sigmoid()  # (B, n)
+    weight = (trace.normalizers[layer].float().unsqueeze(2) * trace.keys[layer].float()).sum(-1)
+    segment = torch.arange(S, device=keys.device).repeat_interleave(M)
+    earlier = (segment[:, None] > segment).float()
+    stored = (keys @ keys.transpose(1, 2)) * earlier  # (B, n, n)
+    stored = stored * (beta / (weight.flatten(1) + EPS)).unsqueeze(-1)
+    one = torch.eye(S * M, device=keys.device)
+    inverse = torch.linalg.solve_triangular(one + stored, one.expand(B, -1, -1), upper=False)
+    out = torch.zeros(len(queries), S * M, device=keys.device)
+    for b in range(B):
+        which = (documents == b).nonzero().squeeze(-1)
+        out = out.index_add(0, which, queries[which] @ keys[b].T @ inverse[b] * beta[b])
+    return out
 
 
 def who_sees(

@@ -18,6 +18,7 @@ from training.hiding import Place, Told, filler, laid, tell
 from training.objectives.addresses import address_loss, who_sees
 from training.objectives.base import Learned, Objective
 from training.objectives.rivals import rival_loss
+from training.objectives.written import written_loss
 from training.recipe import RecipeError
 from training.rows import Answers, Words, ask
 from training.text import Texts
@@ -33,8 +34,6 @@ _SPREAD, _FULL, _FACT = 8, 0.5, 8
 _RIVALS = 4
 #: Beginnings of stories that are drawn before it is said that none answers a question.
 TRIES = 1000
-#: The logit of a beta that is as good as none: 6 in a million.
-_QUIET = 12.0
 
 
 @dataclass(frozen=True)
@@ -51,9 +50,9 @@ class Lengths:
     bAbI qa1 to qa5 are words of one token). absent: share of questions that the story does not
     answer; nothing is to be said then. address, rivals, overlap, quiet: weights of the losses of
     what is looked up and of what it is mistaken for (`training.objectives.addresses`, `rivals`), of
-    keys that stray from all others (`training.traced`), and of what filler writes (`_loud`). fixed:
-    what is said teaches no key and no query; these losses alone do. depth: only the last so many
-    segments are in the graph (truncated back-propagation); None: all."""
+    keys that stray from all others (`training.traced`), and of how strongly is written (`written`).
+    fixed: what is said teaches no key and no query; these losses alone do. depth: only the last so
+    many segments are in the graph (truncated back-propagation); None: all."""
 
     tasks: tuple[int, ...] = (1,)
     batch: int = 16
@@ -130,16 +129,17 @@ class Babilong(Objective):
         loss, right = answers.loss(model, hidden)
         figures = self._figures("right", right, asked)
         loss = loss + size.overlap * (strays + trace.strays)
-        if size.quiet:
-            loud = _loud(trace.logits, stories, outside)
-            loss, figures["loud"] = loss + size.quiet * loud, float(loud.detach())
         masks = [text.mask for text in segments[outside:]]
-        seen = who_sees([story.places for story in stories], masks, outside, model)
+        sentences, places = [s.facts for s in stories], [s.places for s in stories]
+        seen = who_sees(places, masks, outside, model)
+        if size.quiet:
+            written = written_loss(trace.logits, sentences, places, seen, outside)
+            loss = loss + size.quiet * torch.stack(list(written.values())).sum()
+            figures |= {name: float(part.detach()) for name, part in written.items()}
         if size.address:
-            address, share = address_loss(queries, trace.keys, answers, asked, seen)
+            address, share = address_loss(queries, trace, answers, asked, seen)
             loss, figures["address"] = loss + size.address * address, share
         if size.rivals:
-            sentences = [story.facts for story in stories]
             mistaken = rival_loss(queries, trace.keys, answers, asked, seen, sentences)
             loss, figures["rivals"] = loss + size.rivals * mistaken, float(mistaken.detach())
         return Learned(loss, figures)
@@ -279,15 +279,3 @@ def _shuffled(asked: Sequence[Asked], facts: Sequence[str], draw: random.Random)
         draw.random() ** (1 / (1 + min(_RIVALS, question.rivals(facts)))) for question in asked
     ]
     return [asked[i] for i in sorted(range(len(asked)), key=lambda i: -place[i])]
-
-
-def _loud(logits: Tensor, stories: Sequence[Story], outside: int) -> Tensor:
-    """How far the betas of segments without a fact are from nothing: the mean of (logit + 12) / 12
-    where that is above 0. At -12 a million tokens write less than one fact.
-
-    logits: (L, B, S, M), of the segments after the first `outside`.
-    """
-    S = logits.shape[2]
-    bare = [[s + outside not in story.texts for s in range(S)] for story in stories]
-    loud = (logits / _QUIET + 1).relu()[:, torch.tensor(bare, device=logits.device)]  # (L, n, M)
-    return loud.mean() if loud.numel() else logits.sum() * 0

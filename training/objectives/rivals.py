@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from training.objectives.addresses import any_of
 from training.rows import Answers
 from training.worlds import Asked, answered_by, leads_to, meaning
 
@@ -67,17 +66,17 @@ Held = Mapping[tuple[int, int, int], set[str]]
 def held_by(
     seen: Sequence[Sequence[Tensor | None]], facts: Sequence[Sequence[str]], last: bool = True
 ) -> Held:
-    """What each memory token that sees a fact holds; last: as of `_holds`."""
+    """What each memory token that sees a fact holds; last: as of `holds`."""
     held: dict[tuple[int, int, int], set[str]] = {}
     for b, tokens in enumerate(seen):
         for sentence, which in zip(facts[b], tokens, strict=True):
-            means = {meaning(question) for question in _holds(sentence, last)}
+            means = {meaning(question) for question in holds(sentence, last)}
             for s, m in which.nonzero().tolist() if which is not None else []:
                 held.setdefault((b, s, m), set()).update(means)
     return held
 
 
-def _holds(sentence: str, last: bool) -> frozenset[str]:
+def holds(sentence: str, last: bool) -> frozenset[str]:
     """The questions that a fact answers; where it is not the last one that is looked up, also those
     of which it says where to look next."""
     return answered_by(sentence) | (frozenset() if last else leads_to(sentence))
@@ -100,7 +99,7 @@ def _looked_up(
             continue
         slot = a.slots[-1 if last else 0]
         sentence = facts[b][slot[-1]]
-        wanted = _holds(sentence, last)
+        wanted = holds(sentence, last)
         if not last or len(a.slots) == 1:
             wanted &= {a.question}
         if len(wanted) != 1:
@@ -123,3 +122,9 @@ def share(cosines: Tensor, hit: Tensor, rival: Tensor) -> Tensor:
     found = logits.masked_fill(~hit, -torch.inf).logsumexp(-1)
     every = logits.masked_fill(~(hit | rival), -torch.inf).logsumexp(-1)
     return (every - found).mean()
+
+
+def any_of(seen: Sequence[Tensor | None], slot: Sequence[int]) -> Tensor:
+    """The memory tokens (S, M) that see any sentence of a slot; its last one is among `seen`."""
+    found = [tokens for i in slot if (tokens := seen[i]) is not None]
+    return torch.stack(found).any(0)

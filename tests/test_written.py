@@ -1,0 +1,61 @@
+"""How strongly segments are written: the two losses by hand."""
+
+import pytest
+import torch
+
+from training.hiding import Place
+from training.objectives.written import in_force, written_loss
+
+MOVED, AGAIN = "Mary went to the office.", "Mary moved to the garden."
+OTHER, TOOK, LEFT = "John went to the office.", "Mary got the milk.", "Mary left the milk."
+
+
+def at(*segments: int) -> list[Place]:
+    return [Place(segment, 1, 5) for segment in segments]
+
+
+def test_what_a_later_fact_of_the_segment_says_anew_is_not_in_force():
+    assert in_force([MOVED, OTHER, AGAIN], at(0, 0, 0)) == [False, True, True]
+    # In another segment it is overwritten, as a memory should be.
+    assert in_force([MOVED, OTHER, AGAIN], at(0, 1, 1)) == [True, True, True]
+    # Who has the milk is out of date once it lies somewhere; where Mary is stays.
+    assert in_force([MOVED, TOOK, LEFT], at(0, 0, 0)) == [True, False, True]
+    # Of a gift that is given on, the giver of the first one is still asked for.
+    gifts = ["Fred gave the milk to Bill.", "Bill gave the milk to Jeff."]
+    assert in_force(gifts, at(0, 0)) == [True, True]
+
+
+def test_filler_is_to_be_silent_and_facts_that_are_in_force_loud():
+    # Two documents of two segments with three memory tokens, in three layers.
+    logits = torch.zeros(3, 2, 2, 3)
+    logits[:, 0, 0] = torch.tensor([-6.0, -1.0, -12.0])  # out of date, in force, of nothing
+    logits[:, 0, 1] = torch.tensor([-12.0, -18.0, -6.0])  # filler: 0, 0 and a half too much
+    logits[:, 1] = -9.0  # the other document is filler alone
+    see = torch.zeros(2, 2, 3, dtype=torch.bool)
+    see[0, 0, 0], see[1, 0, 1] = True, True
+    seen = [[see[0], see[1]], []]
+    found = written_loss(logits, [[MOVED, AGAIN], []], [at(0, 0), []], seen)
+    assert float(found["loud"]) == pytest.approx((0.5 + 6 * 0.25) / 9)
+    assert float(found["faint"]) == pytest.approx(1 / 12)
+    logits[:, 0, 0, 1] = 2.0
+    found = written_loss(logits, [[MOVED, AGAIN], []], [at(0, 0), []], seen)
+    assert float(found["faint"]) == 0
+
+
+def test_facts_count_where_they_are_looked_up_and_filler_in_all_layers():
+    logits = torch.full((3, 1, 2, 2), -3.0, requires_grad=True)
+    see = torch.tensor([[True, False], [False, False]])
+    found = written_loss(logits, [[MOVED]], [at(0)], [[see]])
+    (grad,) = torch.autograd.grad(found["faint"], logits, retain_graph=True)
+    assert [bool(layer.any()) for layer in grad] == [False, True, True]
+    (grad,) = torch.autograd.grad(found["loud"], logits)
+    assert bool((grad[:, 0, 1] > 0).all()) and not grad[:, 0, 0].any()
+
+
+def test_segments_that_are_not_in_the_graph_do_not_count():
+    logits = torch.zeros(3, 1, 1, 2)  # of the second of two segments
+    see = torch.ones(1, 2, dtype=torch.bool)
+    found = written_loss(logits, [[OTHER, MOVED]], [at(0, 1)], [[None, see]], outside=1)
+    assert float(found["loud"]) == 0 and float(found["faint"]) == 0
+    found = written_loss(logits, [[OTHER]], [at(0)], [[None]], outside=1)
+    assert float(found["loud"]) == 1

@@ -1,0 +1,66 @@
+"""How strongly segments are written: the loss of what should be written and what should not.
+
+A layer that no answer uses yet gets no gradient from answers; if only silence is asked of it, it
+falls silent for facts too and stays so. Then one layer alone remembers, and no question can look
+up twice (docs/decisions.md). So facts have to be written wherever they are to be looked up.
+All of a segment is written at once, so nothing overwrites what came before in it: of what is out of
+date by its end nothing is asked here.
+
+Axes: L layers, B documents, S segments, M memory tokens.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from training.hiding import Place
+from training.objectives.rivals import holds
+
+#: The logit of a beta that is as good as none: 6 in a million.
+_NOTHING = 12.0
+
+
+def written_loss(
+    logits: Tensor,
+    facts: Sequence[Sequence[str]],
+    places: Sequence[Sequence[Place]],
+    seen: Sequence[Sequence[Tensor | None]],
+    outside: int = 0,
+) -> dict[str, Tensor]:
+    """Two losses of betas, whose logits are (L, B, S, M), of the segments after `outside` others:
+
+    - loud: of segments without a fact, how far from nothing, as (logit + 12) / 12 where above 0: at
+      -12 a million tokens write less than one fact;
+    - faint: of memory tokens that see facts in force, how far from a half, as -logit / 12 where
+      above 0, in the layers that are looked up: all but the first third.
+
+    facts, places: of each document. seen: as of `who_sees`.
+    """
+    told = torch.zeros(logits.shape[1:3], dtype=torch.bool)
+    true = torch.zeros(logits.shape[1:], dtype=torch.bool)
+    for b, of in enumerate(facts):
+        for now, place, which in zip(in_force(of, places[b]), places[b], seen[b], strict=True):
+            if which is not None:
+                told[b, place.segment - outside] = True
+                if now:
+                    true[b] |= which.cpu()
+    told, true = told.to(logits.device), true.to(logits.device)
+    nothing = logits.sum() * 0
+    found = {
+        "loud": ((logits + _NOTHING) / _NOTHING).relu()[:, ~told],
+        "faint": (-logits / _NOTHING).relu()[len(logits) // 3 :, true],
+    }
+    return {name: part.mean() if part.numel() else nothing for name, part in found.items()}
+
+
+def in_force(facts: Sequence[str], places: Sequence[Place]) -> list[bool]:
+    """Of each fact, whether it says something that no later one of its segment says anew."""
+    later: dict[int, set[str]] = {}
+    found = []
+    for fact, place in zip(reversed(facts), reversed(places), strict=True):
+        told = later.setdefault(place.segment, set())
+        said = holds(fact, last=False)
+        found.append(not said <= told)
+        told |= said
+    return found[::-1]
