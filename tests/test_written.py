@@ -1,4 +1,4 @@
-"""How strongly segments are written: the two losses by hand."""
+"""How strongly segments are written: the three losses by hand."""
 
 import pytest
 import torch
@@ -25,7 +25,7 @@ def test_what_a_later_fact_of_the_segment_says_anew_is_not_in_force():
     assert in_force(gifts, at(0, 0)) == [True, True]
 
 
-def test_filler_is_to_be_silent_and_facts_that_are_in_force_loud():
+def test_filler_is_to_be_silent_what_is_out_of_date_low_and_facts_loud():
     # Two documents of two segments with three memory tokens, in three layers.
     logits = torch.zeros(3, 2, 2, 3)
     logits[:, 0, 0] = torch.tensor([-6.0, -1.0, -12.0])  # out of date, in force, of nothing
@@ -36,10 +36,11 @@ def test_filler_is_to_be_silent_and_facts_that_are_in_force_loud():
     seen = [[see[0], see[1]], []]
     found = written_loss(logits, [[MOVED, AGAIN], []], [at(0, 0), []], seen)
     assert float(found["loud"]) == pytest.approx((0.5 + 6 * 0.25) / 9)
+    assert float(found["stale"]) == 0  # -6 is little
     assert float(found["faint"]) == pytest.approx(1 / 12)
-    logits[:, 0, 0, 1] = 2.0
+    logits[:, 0, 0] = torch.tensor([-1.0, 2.0, 0.0])
     found = written_loss(logits, [[MOVED, AGAIN], []], [at(0, 0), []], seen)
-    assert float(found["faint"]) == 0
+    assert float(found["stale"]) == pytest.approx(3 / 12) and float(found["faint"]) == 0
 
 
 def test_facts_count_where_they_are_looked_up_and_filler_in_all_layers():

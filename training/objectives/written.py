@@ -3,8 +3,8 @@
 A layer that no answer uses yet gets no gradient from answers; if only silence is asked of it, it
 falls silent for facts too and stays so. Then one layer alone remembers, and no question can look
 up twice (docs/decisions.md). So facts have to be written wherever they are to be looked up.
-All of a segment is written at once, so nothing overwrites what came before in it: of what is out of
-date by its end nothing is asked here.
+All of a segment is written at once, so nothing overwrites what came before in it: what is out of
+date by its end should not be written.
 
 Axes: L layers, B documents, S segments, M memory tokens.
 """
@@ -19,6 +19,8 @@ from training.objectives.rivals import holds
 
 #: The logit of a beta that is as good as none: 6 in a million.
 _NOTHING = 12.0
+#: And of one that is small beside that of a fact: 0.02.
+_LITTLE = 4.0
 
 
 def written_loss(
@@ -28,27 +30,29 @@ def written_loss(
     seen: Sequence[Sequence[Tensor | None]],
     outside: int = 0,
 ) -> dict[str, Tensor]:
-    """Two losses of betas, whose logits are (L, B, S, M), of the segments after `outside` others:
+    """Three losses of betas, whose logits are (L, B, S, M), of the segments after `outside` others:
 
     - loud: of segments without a fact, how far from nothing, as (logit + 12) / 12 where above 0: at
       -12 a million tokens write less than one fact;
+    - stale: of memory tokens that see facts which are out of date and none in force, how far from
+      little, as (logit + 4) / 12 where above 0;
     - faint: of memory tokens that see facts in force, how far from a half, as -logit / 12 where
       above 0, in the layers that are looked up: all but the first third.
 
     facts, places: of each document. seen: as of `who_sees`.
     """
     told = torch.zeros(logits.shape[1:3], dtype=torch.bool)
-    true = torch.zeros(logits.shape[1:], dtype=torch.bool)
+    true, old = (torch.zeros(logits.shape[1:], dtype=torch.bool) for _ in range(2))
     for b, of in enumerate(facts):
         for now, place, which in zip(in_force(of, places[b]), places[b], seen[b], strict=True):
             if which is not None:
                 told[b, place.segment - outside] = True
-                if now:
-                    true[b] |= which.cpu()
-    told, true = told.to(logits.device), true.to(logits.device)
+                (true if now else old)[b] |= which.cpu()
+    told, true, old = (mask.to(logits.device) for mask in (told, true, old))
     nothing = logits.sum() * 0
     found = {
         "loud": ((logits + _NOTHING) / _NOTHING).relu()[:, ~told],
+        "stale": ((logits + _LITTLE) / _NOTHING).relu()[:, old & ~true],
         "faint": (-logits / _NOTHING).relu()[len(logits) // 3 :, true],
     }
     return {name: part.mean() if part.numel() else nothing for name, part in found.items()}
