@@ -28,7 +28,7 @@ from training.depth import read_to_learn
 from training.fresh import _texts, begin
 from training.hiding import hide, tell
 from training.objectives.asking import Asking, AskingSettings
-from training.objectives.babilong import Babilong, Lengths
+from training.objectives.babilong import Babilong, Lengths, Story
 from training.objectives.meanings import Meanings, MeaningsSettings
 from training.objectives.recall import Recall, RecallSettings, whole_words
 from training.recipe import Recipe, RecipeError, Stage, load_recipe
@@ -546,6 +546,18 @@ def test_other_stories_are_told_after_so_many_steps_and_a_restart_tells_the_same
     first, same, second, third = losses(0, 9, 10, 25)
     assert first == same and len({first, second, third}) == 3
     assert losses(19, 29) == [second, third]
+
+
+def test_filler_is_other_text_in_each_round(words, texts):
+    made, model = Babilong(Lengths(renewed=10), words, texts, {}), small_model(words).eval()
+    of_rounds = []
+    for step in (0, 9, 10):
+        made.at(step)
+        with torch.no_grad():
+            segments = made.segments(model, [Story([], [], {})], 40, 64, random.Random(1))
+        of_rounds.append(torch.cat([text.seen[0].keys for text in segments]))
+    assert torch.equal(of_rounds[0], of_rounds[1])
+    assert not torch.equal(of_rounds[0], of_rounds[2])
 
 
 def test_a_vocabulary_without_a_mask_is_refused():

@@ -26,8 +26,8 @@ from training.traced import Text, ask_traced, read_on, read_traced
 from training.traced import texts as read_texts
 from training.worlds import Asked, replay, simulate
 
-#: Segments of books without a fact that stories are hidden among.
-_FILLER = 256
+#: Segments of books without a fact that the stories of a round are hidden among.
+_FILLER = 64
 #: A story is told over at most so many segments, and fills them at most half. Tokens of a fact.
 _SPREAD, _FULL, _FACT = 8, 0.5, 8
 #: Facts that compete for a question beyond so many do not make it likelier to be asked.
@@ -102,11 +102,13 @@ class Babilong(Objective):
         self._round = 0
 
     def at(self, step: int) -> None:
-        """Forgets the stories of another round: those of one are the same for all its steps."""
+        """Forgets the stories of another round, and what they are hidden among: those of one are
+        the same for all its steps."""
         now = step // self.lengths.renewed
         if now != self._round:
             self._round = now
             self._told.clear()
+            self._bare.clear()
 
     def learn(self, model: ArmtModel, draw: random.Random, empty: bool) -> Learned:
         size = self.lengths
@@ -159,7 +161,7 @@ class Babilong(Objective):
     ) -> list[Text]:
         """The S segments of these stories, each of all of them, with filler between."""
         if most not in self._bare:
-            of_filler = random.Random(f"filler {most}")
+            of_filler = random.Random(f"filler {most} {self._round}")
             self._bare[most] = filler(model, self.words, self.texts, _FILLER, most, of_filler)
         bare = self._bare[most]
         return [
