@@ -1,4 +1,4 @@
-"""How strongly segments are written: the three losses by hand."""
+"""How strongly and under which keys segments are written: the four losses by hand."""
 
 import math
 

@@ -50,7 +50,7 @@ class Lengths:
     bAbI qa1 to qa5 are words of one token). absent: share of questions that the story does not
     answer; nothing is to be said then. address, rivals, overlap, quiet: weights of the losses of
     what is looked up and of what it is mistaken for (`training.objectives.addresses`, `rivals`), of
-    keys that stray from all others (`training.traced`), and of how strongly is written (`written`).
+    keys that stray from all others (`training.traced`), and of what is written how (`written`).
     fixed: what is said teaches no key and no query; these losses alone do. depth: only the last so
     many segments are in the graph (truncated back-propagation); None: all."""
 

@@ -1,4 +1,4 @@
-"""How strongly segments are written: the loss of what should be written and what should not.
+"""How strongly and under which keys segments are written: what should be and what should not.
 
 A layer that no answer uses yet gets no gradient from answers; if only silence is asked of it, it
 falls silent for facts too and stays so. Then one layer alone remembers, and no question can look
