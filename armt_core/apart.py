@@ -95,7 +95,7 @@ def run_apart(
     places = positions(mask, T)
     text = adapter.place(adapter.tokens(input_ids), places)
     context = Context(attention_bias(mask, T, 0, prefix, False, False, text.dtype), places)
-    reads = LayerReads(memory, model.associative.query, text.dtype) if role == "answer" else None
+    reads = LayerReads(memory, model.associative, text.dtype) if role == "answer" else None
     for index in range(model.config.num_hidden_layers):
         told = reads(index, text) if reads else text
         text = adapter.layer(index, told, context, delta[index])
@@ -109,7 +109,7 @@ def through(
     (B, T, D), and the memory tokens as they leave each layer, (L, B, M, D). Nothing is written."""
     adapter, delta = model.adapter, model.delta("memory")
     segment = enter(model, input_ids, mask)
-    reads = LayerReads(memory, model.associative.query, segment.text.dtype)
+    reads = LayerReads(memory, model.associative, segment.text.dtype)
     made: list[Tensor] = []
     for index in range(model.config.num_hidden_layers):
         segment = segment.layer(adapter, index, partial(reads, index), delta[index])

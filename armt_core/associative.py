@@ -15,6 +15,9 @@ from torch.nn import functional
 from armt_core.config import System
 
 EPS = 1e-5
+#: With the exact write, how often every key counts as written with nothing from the beginning: what
+#: was written far more weakly than that is not read.
+PRIOR = 0.1
 
 
 def dpfp(x: Tensor) -> Tensor:
@@ -29,43 +32,64 @@ def dpfp(x: Tensor) -> Tensor:
     return torch.cat([u * r for r in rolled], dim=-1)
 
 
-def read(x: Tensor, associations: Tensor, normalizer: Tensor, w_query: Tensor) -> Tensor:
+def read(
+    x: Tensor,
+    associations: Tensor,
+    normalizer: Tensor,
+    w_query: Tensor,
+    system: System = "armt",
+) -> Tensor:
     """x + (A^T q) / (z . q + eps), q = phi(W_q x), at every position.
 
     x: (B, T, D), in any floating type; A and z are read in that type.
     associations: (B, K, D); normalizer: (B, K); w_query: (d_mem, D).
     An empty memory (zeros) adds exactly nothing.
+    system: "armt-exact" divides by z . q + PRIOR |q|^2 + eps.
     """
     query = dpfp(functional.linear(x, w_query.to(x.dtype)))  # (B, T, K)
-    return recall(x, query, associations, normalizer)
+    return recall(x, query, associations, normalizer, system)
 
 
-def recall(x: Tensor, query: Tensor, associations: Tensor, normalizer: Tensor) -> Tensor:
+def recall(
+    x: Tensor,
+    query: Tensor,
+    associations: Tensor,
+    normalizer: Tensor,
+    system: System = "armt",
+) -> Tensor:
     """`read` with queries q that are there already: (B, T, K)."""
     value = query @ associations.to(x.dtype)  # (B, T, D)
     weight = (query * normalizer.to(x.dtype).unsqueeze(-2)).sum(-1, keepdim=True)  # (B, T, 1)
-    return torch.addcdiv(x, value, weight + EPS)
+    return torch.addcdiv(x, value, weight + floor(query, system))
+
+
+def floor(query: Tensor, system: System) -> Tensor | float:
+    """What is added to z . q of queries (..., K) before a read divides by it: (..., 1)."""
+    if system != "armt-exact":
+        return EPS
+    return PRIOR * query.square().sum(-1, keepdim=True) + EPS
 
 
 @dataclass(frozen=True)
 class Write:
     """What M memory tokens put into memory. keys: (L, B, M, K). change: beta_i (v_i - vbar_i),
     (L, B, M, D). beta, gamma: (L, B, M), 0 to 1: how strongly a token is written, and how new its
-    key is."""
+    key is. counted: (L, B, M), how much of each key z takes."""
 
     keys: Tensor
     change: Tensor
     beta: Tensor
     gamma: Tensor
+    counted: Tensor
 
     def onto(self, associations: Tensor, normalizer: Tensor) -> tuple[Tensor, Tensor]:
-        """(A, z) after it: A += sum_i k_i outer beta_i (v_i - vbar_i), z += sum_i gamma_i k_i."""
+        """(A, z) after it: A += sum_i k_i outer change_i, z += sum_i counted_i k_i."""
         put = torch.baddbmm(
             associations.flatten(0, 1),
             self.keys.flatten(0, 1).transpose(1, 2),
             self.change.flatten(0, 1),
         ).view_as(associations)
-        return put, normalizer + (self.gamma.unsqueeze(-1) * self.keys).sum(dim=-2)
+        return put, normalizer + (self.counted.unsqueeze(-1) * self.keys).sum(dim=-2)
 
     def size(self) -> Tensor:
         """The Frobenius norm of what it adds to A: (L, B)."""
@@ -93,6 +117,7 @@ def write(
     type (float32 or wider), whatever the type of the model.
     system: "armt-without-gamma" takes gamma = 1; "armt-without-delta" vbar = 0 as well, which
     leaves the write of linear attention: A += sum_i k_i outer beta_i v_i, z += sum_i k_i.
+    "armt-exact": see `_meet_in_order`.
     """
     dtype = associations.dtype
     m = memory_tokens.to(dtype)
@@ -100,22 +125,75 @@ def write(
     values = torch.einsum("lbmd,lvd->lbmv", m, w_value.to(dtype))  # (L, B, M, D)
     beta = torch.einsum("lbmd,ld->lbm", m, w_beta.to(dtype)) + b_beta.to(dtype).view(-1, 1, 1)
     beta = torch.sigmoid(beta)  # (L, B, M)
-
-    weight = keys @ normalizer.unsqueeze(-1) + EPS  # (L, B, M, 1), d_i
-    stored = (keys @ associations) / weight  # (L, B, M, D), vbar_i; of an empty A exactly 0
-    if system == "armt-without-delta":
-        stored = torch.zeros_like(stored)
-    gamma = gamma_of(keys, weight, first, system).squeeze(-1)  # (L, B, M)
-    return Write(keys, beta.unsqueeze(-1) * (values - stored), beta, gamma)
+    met = meet(keys, beta, normalizer, first, system)
+    change = met.change(values, beta, keys @ associations)
+    return Write(keys, change, beta, met.gamma, met.counted)
 
 
-def gamma_of(keys: Tensor, weight: Tensor, first: Tensor, system: System) -> Tensor:
-    """How much of each key z does not hold yet, 0 to 1: (L, B, M, 1). weight: z . k + eps, so."""
-    if system != "armt":
-        return torch.ones_like(weight)
-    squared = (keys * keys).sum(-1, keepdim=True)  # (L, B, M, 1)
-    gamma = (1 - weight / (squared + EPS)).clamp(0, 1).detach()
-    return torch.where(first[..., None, None], 1.0, gamma)
+@dataclass(frozen=True)
+class Met:
+    """How a memory meets the M keys of a segment, in any leading axes; the change of token i is
+
+        c_i = beta_i (share_i v_i - (A^T k_i + sum_j overlap_ij c_j) / divisor_i)
+
+    gamma, counted: (..., M), as of `Write`. share, divisor: (..., M). overlap: (..., M, M),
+    k_i . k_j of the tokens j that write before i does; None where all write at once.
+    """
+
+    gamma: Tensor
+    counted: Tensor
+    share: Tensor
+    divisor: Tensor
+    overlap: Tensor | None = None
+
+    def change(self, values: Tensor, beta: Tensor, held: Tensor) -> Tensor:
+        """c of values (..., M, D). beta: (..., M). held: A^T k before the segment, (..., M, D)."""
+        beta, divisor = beta.unsqueeze(-1), self.divisor.unsqueeze(-1)
+        aimed = beta * (self.share.unsqueeze(-1) * values - held / divisor)
+        if self.overlap is None:
+            return aimed
+        # A triangular system, whose diagonal of ones `solve_triangular` does not look at.
+        taken = beta / divisor * self.overlap
+        return torch.linalg.solve_triangular(taken, aimed, upper=False, unitriangular=True)
+
+
+def meet(
+    keys: Tensor, beta: Tensor, normalizer: Tensor, first: Tensor, system: System = "armt"
+) -> Met:
+    """keys: (..., M, K). beta: (..., M). normalizer: z before the segment, (..., K). first: as for
+    `write`."""
+    if system == "armt-exact":
+        return _meet_in_order(keys, beta, normalizer)
+    weight = (keys @ normalizer.unsqueeze(-1)).squeeze(-1) + EPS  # d_i
+    one = torch.ones_like(weight)
+    if system == "armt":
+        new = (1 - weight / (keys.square().sum(-1) + EPS)).clamp(0, 1).detach()
+        gamma = torch.where(first.unsqueeze(-1), one, new)
+        return Met(gamma, gamma, one, weight)
+    # Of an empty A, what is held is exactly 0; divided by infinity it always is.
+    stored = weight if system == "armt-without-gamma" else torch.full_like(weight, torch.inf)
+    return Met(one, one, one, stored)
+
+
+def _meet_in_order(keys: Tensor, beta: Tensor, normalizer: Tensor) -> Met:
+    """The write of "armt-exact": one token after the other, so that with beta = 1 a read of k gives
+    v, whatever else is there, and with beta = 0 nothing is changed, z included (docs/memory.md):
+
+        n = z . k / (|k|^2 + eps)       gamma = clip(1 - n, 0, 1), without gradient
+        A += k outer beta ((max(n, 1) + PRIOR) v - A^T k / (|k|^2 + eps))     z += beta gamma k
+    """
+    squared = keys.square().sum(-1) + EPS  # (..., M)
+    overlap = (keys @ keys.mT).tril(-1)
+    held = (keys @ normalizer.unsqueeze(-1)).squeeze(-1)
+    with torch.no_grad():
+        gamma, counted = torch.zeros_like(beta), torch.zeros_like(beta)
+        for i in range(keys.shape[-2]):  # each n takes the counts of those before it
+            n = (held[..., i] + (overlap[..., i, :] * counted).sum(-1)) / squared[..., i]
+            gamma[..., i] = (1 - n).clamp(0, 1)
+            counted[..., i] = beta[..., i] * gamma[..., i]
+    counted = beta * gamma
+    n = (held + (overlap @ counted.unsqueeze(-1)).squeeze(-1)) / squared
+    return Met(gamma, counted, n.clamp_min(1) + PRIOR, squared, overlap)
 
 
 class AssociativeMemory(nn.Module):

@@ -12,6 +12,7 @@ tokens, K key features, D width.
 import copy
 from collections.abc import Sequence
 from contextlib import nullcontext
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -100,7 +101,7 @@ class _StackedLayers:
             for layer, delta in zip(model.adapter.layers, model.delta(role), strict=True)
         ]
         _check_alike(layers)
-        self._query = model.associative.query
+        self._query, self._system = model.associative.query, model.associative.system
         # Not torch.func.stack_module_state: it cuts the graph to the weights of the model.
         states = [dict([*layer.named_parameters(), *layer.named_buffers()]) for layer in layers]
         self._weights = {name: torch.stack([state[name] for state in states]) for name in states[0]}
@@ -132,9 +133,10 @@ class _StackedLayers:
             fixed: tuple[Tensor, ...],
         ) -> tuple[Tensor, ...]:
             segment = going[0].holding(moving, fixed)
-            return functional_call(
-                self._layer, weights, (segment, lambda x: read(x, A, z, w_query))
+            of_layer = partial(
+                read, associations=A, normalizer=z, w_query=w_query, system=self._system
             )
+            return functional_call(self._layer, weights, (segment, of_layer))
 
         moving = tuple(torch.stack(parts) for parts in zip(*(s.moving for s in going), strict=True))
         fixed = going[0].fixed

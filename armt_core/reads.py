@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from armt_core.associative import read
+from armt_core.associative import AssociativeMemory, read
 from armt_core.memory import MemoryState
 
 #: Hidden states (B, T, D) with what the memory of one layer adds.
@@ -18,16 +18,18 @@ Read = Callable[[Tensor], Tensor]
 class LayerReads:
     """`read` of `armt_core.associative` for every layer, in the type of the hidden states."""
 
-    def __init__(self, memory: MemoryState, w_query: Tensor, dtype: torch.dtype) -> None:
-        """w_query: (L, d_mem, D)."""
-        self.batch = memory.batch
+    def __init__(
+        self, memory: MemoryState, associative: AssociativeMemory, dtype: torch.dtype
+    ) -> None:
+        """associative: whose queries are read with."""
+        self.batch, self.system = memory.batch, associative.system
         # Nothing written anywhere: reads would add zeros, so they are left out.
         self.told = bool((memory.segments_read > 0).any())
         if self.told:
             # `unbind`, because the gradient of each `A[index]` would be as large as all of A.
             self._A = memory.associations.to(dtype).unbind()  # L of (B, K, D)
             self._z = memory.normalizer.to(dtype).unbind()  # L of (B, K)
-            self._query = w_query.to(dtype).unbind()  # L of (d_mem, D)
+            self._query = associative.query.to(dtype).unbind()  # L of (d_mem, D)
 
     def __call__(self, index: int, hidden: Tensor) -> Tensor:
         """hidden (B * R, T, D) with what its layer's memory adds."""
@@ -35,4 +37,5 @@ class LayerReads:
             return hidden
         # The rows of one document are read as one long row: its memory is not copied.
         beside = hidden.reshape(self.batch, -1, hidden.shape[-1])
-        return read(beside, self._A[index], self._z[index], self._query[index]).view_as(hidden)
+        of_layer = self._A[index], self._z[index], self._query[index]
+        return read(beside, *of_layer, self.system).view_as(hidden)

@@ -81,7 +81,7 @@ def run_together(
     alone; shapes as there."""
     adapter, delta = model.adapter, model.delta(role)
     rows = enter(model, input_ids, mask, write, prefix, cache)
-    reads = LayerReads(memory, model.associative.query, rows.hidden.dtype)
+    reads = LayerReads(memory, model.associative, rows.hidden.dtype)
     made: list[Tensor] = []
     for index in range(model.config.num_hidden_layers):
         rows = rows.layer(adapter, index, partial(reads, index), delta[index])

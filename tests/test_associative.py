@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from armt_core.associative import EPS, AssociativeMemory, dpfp, read, write
+from armt_core.associative import EPS, PRIOR, AssociativeMemory, dpfp, read, write
+from armt_core.config import System
 from tests.plain_armt import PlainMemory
 
 SCALES = [1.0, 0.1, 0.02]
@@ -13,13 +14,13 @@ SCALES = [1.0, 0.1, 0.02]
 class OneLayer(AssociativeMemory):
     """A single layer's memory, its axis of layers hidden."""
 
-    def __init__(self, width: int, memory_dim: int) -> None:
-        super().__init__(1, width, memory_dim)
+    def __init__(self, width: int, memory_dim: int, system: System = "armt") -> None:
+        super().__init__(1, width, memory_dim, system)
         for parameter in self.parameters():
             torch.nn.init.normal_(parameter, std=0.7)
 
     def read(self, x: Tensor, A: Tensor, z: Tensor) -> Tensor:
-        return read(x, A, z, self.query[0])
+        return read(x, A, z, self.query[0], self.system)
 
     def write(self, tokens: Tensor, A: Tensor, z: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
         new_A, new_z, _ = super().write(tokens[None], A[None], z[None], first)
@@ -206,6 +207,113 @@ def test_z_does_not_grow_when_a_key_is_written_again():
     A, z1 = memory.write(tokens[:, :1], A, z, torch.tensor([True]))
     _, z2 = memory.write(tokens[:, 1:], A, z1, torch.tensor([False]))
     torch.testing.assert_close(z2, z1)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_tokens_in_order_are_written_like_segments_of_one_token_each(scale: float):
+    """The reference of the triangular system: a loop over `write` with M = 1."""
+    torch.manual_seed(0)
+    B, M, D = 2, 4, 6
+    memory = OneLayer(D, 4, "armt-exact").double()
+    tokens = scale * torch.randn(3, B, M, D, dtype=torch.float64)
+    tokens[1, :, 2] = tokens[1, :, 1]  # one fact that two tokens see
+    found = []
+    for step in (M, 1):
+        given = tokens.clone().requires_grad_()
+        A, z = torch.zeros(B, 24, D).double(), torch.zeros(B, 24).double()
+        for s in range(3):
+            for i in range(0, M, step):
+                first = torch.tensor([s == i == 0] * B)
+                A, z = memory.write(given[s, :, i : i + step], A, z, first)
+        got = memory.read(scale * torch.ones(B, 1, D).double(), A, z)
+        wanted = [given, *memory.parameters()]
+        found.append([A, z, got, *torch.autograd.grad((got**2).sum(), wanted)])
+    for ours, theirs in zip(*found, strict=True):
+        size = float(theirs.detach().abs().max())
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-11 * size)
+
+
+def _with_beta(logit: float) -> OneLayer:
+    """Written exactly, every token with one beta; a key can be read with a query of the token."""
+    memory = OneLayer(6, 4, "armt-exact").double()
+    with torch.no_grad():
+        memory.query.copy_(memory.key)
+        memory.beta_weight.zero_()
+        memory.beta_bias.fill_(logit)
+    return memory
+
+
+def _crowded_state() -> tuple[Tensor, Tensor]:
+    """A memory in which much overlaps with every key: z . k is a multiple of |k|^2."""
+    return torch.randn(1, 24, 6).double(), 3 * torch.rand(1, 24).double()
+
+
+def test_what_is_written_exactly_with_beta_one_is_what_is_read_whatever_else_is_there():
+    torch.manual_seed(0)
+    memory, state = _with_beta(60.0), _crowded_state()
+    tokens = torch.randn(1, 5, 6, dtype=torch.float64)
+    A, z = memory.write(tokens, *state, torch.tensor([False]))
+    got = memory.read(tokens[:, -1:], A, z) - tokens[:, -1:]
+    expected = tokens[:, -1:] @ memory.value[0].T
+    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
+    # The paper's write is held back by what overlaps.
+    plain = OneLayer(6, 4).double()
+    plain.load_state_dict(memory.state_dict())
+    A, z = plain.write(tokens, *state, torch.tensor([False]))
+    off = (plain.read(tokens[:, -1:], A, z) - tokens[:, -1:] - expected).norm()
+    assert float((off / expected.norm()).detach()) > 0.1
+
+
+def test_what_is_written_exactly_with_beta_zero_changes_nothing_not_even_z():
+    torch.manual_seed(0)
+    memory, (A, z) = _with_beta(-800.0), _crowded_state()
+    tokens = torch.randn(1, 5, 6, dtype=torch.float64)
+    for first, state in ((False, (A, z)), (True, (torch.zeros_like(A), torch.zeros_like(z)))):
+        after = memory.write(tokens, *state, torch.tensor([first]))
+        assert torch.equal(after[0], state[0]) and torch.equal(after[1], state[1])
+
+
+def test_a_key_written_exactly_again_and_again_holds_the_moving_average_of_its_values():
+    """With PRIOR of nothing in it, which beside 1 - (1 - beta)^n of what was written is little."""
+    torch.manual_seed(0)
+    A, z = torch.zeros(1, 24, 8).double(), torch.zeros(1, 24).double()
+    _, tokens = _single_key_memory(1.0)
+    exact = OneLayer(8, 4, "armt-exact").double()
+    exact.load_state_dict(_single_key_memory(1.0)[0].state_dict())
+    with torch.no_grad():
+        exact.beta_bias.fill_(0.0)  # one half
+    key, values = tokens[:, :1, :4], torch.randn(3, 4).double()
+    for number, value in enumerate(values):
+        token = torch.cat([key, value.view(1, 1, 4)], dim=-1)
+        A, z = exact.write(token, A, z, torch.tensor([number == 0]))
+    probe = torch.cat([key, torch.zeros_like(key)], dim=-1)
+    got = (exact.read(probe, A, z) - probe)[0, 0, 4:]
+    average = (values[0] / 8 + values[1] / 4 + values[2] / 2) * (1 + PRIOR)
+    expected = average / (1 - 1 / 8 + PRIOR)
+    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_last_of_several_values_of_a_key_is_all_that_is_read_if_written_exactly():
+    """Written at once, an old value that two tokens saw outlives a new one that one token saw."""
+    at_once, _ = _single_key_memory(1.0)
+    exact = OneLayer(8, 4, "armt-exact").double()
+    exact.load_state_dict(at_once.state_dict())
+    old, new = torch.tensor([1.0, 0, 0, 0]), torch.tensor([0, 1.0, 0, 0])
+    key = torch.tensor([1.0, -0.5, 2.0, 1.0])
+    twice, once = (
+        torch.stack([torch.cat([key, value])] * n)[None].double()
+        for value, n in ((old, 2), (new, 1))
+    )
+    probe = torch.cat([key, torch.zeros(4)])[None, None].double()
+    read_again = {}
+    for memory in (at_once, exact):
+        A, z = torch.zeros(1, 24, 8).double(), torch.zeros(1, 24).double()
+        A, z = memory.write(twice, A, z, torch.tensor([True]))
+        A, z = memory.write(once, A, z, torch.tensor([False]))
+        got = (memory.read(probe, A, z) - probe)[0, 0, 4:6]
+        read_again[memory.system] = got.tolist()
+    assert read_again["armt"] == pytest.approx([0.5, 0.5], abs=1e-4)
+    assert read_again["armt-exact"] == pytest.approx([0.0, 1.0], abs=1e-4)
 
 
 def test_an_empty_memory_reads_exactly_nothing():

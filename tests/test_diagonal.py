@@ -18,7 +18,8 @@ LAYERS = 4
 
 
 def a_model(family: str, kind: str, dtype: torch.dtype = torch.float64) -> ArmtModel:
-    """Four layers, and apart with a delta of the memory tokens that is not zero."""
+    """Four layers, and apart with a delta of the memory tokens that is not zero, which are written
+    one after the other."""
     backbone = backbone_config(family)
     backbone.num_hidden_layers = LAYERS
     if family in ("mistral", "qwen2"):
@@ -32,6 +33,7 @@ def a_model(family: str, kind: str, dtype: torch.dtype = torch.float64) -> ArmtM
         segment_tokens=24,
         memory_tokens=kind,
         deltas=deltas,
+        system="armt-exact" if kind == "apart" else "armt",
     )
     model = ArmtModel(config).to(dtype).eval()
     with torch.no_grad():
@@ -85,8 +87,10 @@ def test_diagonal_is_sequential_in_memory_hidden_states_and_gradients(
     assert torch.equal(got.memory.segments_read, expected.memory.segments_read)
     there, here = gradients(model, expected, mask), gradients(model, got, mask)
     assert sum(bool(gradient.any()) for gradient in there.values()) > 20
+    most = max(float(gradient.abs().max()) for gradient in there.values())
     for name, gradient in there.items():
-        scale = float(gradient.abs().max()) + 1
+        # One that is zero but for rounding (a key's bias) has the rounding of the largest.
+        scale = float(gradient.abs().max()) + 1 + 1e-6 * most
         torch.testing.assert_close(here[name] / scale, gradient / scale, **close, msg=name)
 
 

@@ -20,7 +20,7 @@ from armt_core.token_memory import TokenMemory
 from tests.fakes import FAMILIES, backbone_config, random_ids, tiny_model
 from training.traced import read_documents_traced
 
-ASSOCIATIVE = ("armt", "armt-without-gamma", "armt-without-delta")
+ASSOCIATIVE = ("armt", "armt-exact", "armt-without-gamma", "armt-without-delta")
 HANDED = ("rmt", "prmt")
 BACKBONES = ("sliding-window", "full-attention")
 #: Of a causal backbone: what "sliding-window" sees before a token.
@@ -335,7 +335,7 @@ def test_what_does_not_fit_is_refused_with_the_reason():
             new_system(inline)
     traced = tiny_model(memory_tokens="apart", system="armt-without-gamma")
     ids = random_ids(1, 2, 7)
-    with pytest.raises(ModelError, match='the system "armt" alone'):
+    with pytest.raises(ModelError, match='systems "armt" and "armt-exact", not'):
         read_documents_traced(traced, ids, torch.ones_like(ids).bool())
     model = a_system("rmt")
     with pytest.raises(ModelError, match="62 tokens and 3 memory tokens before it is longer"):

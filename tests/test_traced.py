@@ -9,6 +9,7 @@ from torch import Tensor
 from armt_core import ArmtModel, MemoryState
 from armt_core.associative import EPS
 from armt_core.associative import write as plain_write
+from armt_core.config import System
 from armt_core.lowrank import LowRank
 from tests.fakes import random_ids, tiny_model
 from training.dual import Projections, Writes
@@ -27,10 +28,11 @@ from training.traced import (
 from training.worlds import Asked
 
 B, S, T = 2, 4, 9
+SYSTEMS = ["armt", "armt-exact"]
 
 
-def a_model() -> ArmtModel:
-    model = tiny_model(memory_tokens="apart", deltas={"memory": 2, "answer": 3})
+def a_model(system: str = "armt") -> ArmtModel:
+    model = tiny_model(memory_tokens="apart", deltas={"memory": 2, "answer": 3}, system=system)
     with torch.no_grad():
         for module in model.modules():
             if isinstance(module, LowRank):
@@ -74,8 +76,9 @@ def answers() -> Answers:
     return Answers(ids, torch.ones_like(ids), torch.full((2 * B,), 5), at, at + 1, at, ids[:, 0])
 
 
-def test_reading_is_that_of_the_model_in_one_go_in_two_and_without_gradients():
-    model = a_model()
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_reading_is_that_of_the_model_in_one_go_in_two_and_without_gradients(system: str):
+    model = a_model(system)
     expected, parts = slowly(model), found(model)
     whole, trace = read_traced(model, parts)
     same(whole, expected)
@@ -100,8 +103,9 @@ def test_asking_is_that_of_the_model():
     assert queries.shape == (model.config.num_hidden_layers, 2 * B, 6, model.config.key_features)
 
 
-def test_gradients_are_those_of_the_model():
-    model, asked = a_model(), answers()
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_gradients_are_those_of_the_model(system: str):
+    model, asked = a_model(system), answers()
     along = torch.randn(2 * B, 6, model.config.hidden_size)
     trained = {n: w for n, w in model.named_parameters() if w.requires_grad and "reader" not in n}
 
@@ -118,8 +122,9 @@ def test_gradients_are_those_of_the_model():
         torch.testing.assert_close(fast[name], gradient, rtol=1e-2, atol=1e-3 * scale, msg=name)
 
 
-def test_what_is_said_teaches_no_key_and_no_query_where_they_are_fixed():
-    model, asked, parts = a_model(), answers(), found(a_model())
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_what_is_said_teaches_no_key_and_no_query_where_they_are_fixed(system: str):
+    model, asked, parts = a_model(system), answers(), found(a_model(system))
     memory, trace = read_traced(model, parts, fixed=True)
     hidden, queries, _ = ask_traced(model, asked, memory, fixed=True)
     torch.testing.assert_close(hidden, ask_traced(model, asked, read_traced(model, parts)[0])[0])
@@ -128,12 +133,15 @@ def test_what_is_said_teaches_no_key_and_no_query_where_they_are_fixed():
     assert of_hidden[0] is None or not bool(of_hidden[0].any())
     assert of_hidden[1] is None or not bool(of_hidden[1].any())
     assert bool(of_hidden[2].any())
-    of_keys = torch.autograd.grad(queries.sum() + trace.keys.sum(), learned[:2])
+    of_keys = torch.autograd.grad(queries.sum() + trace.keys.sum(), learned[:2], retain_graph=True)
     assert bool(of_keys[0].any()) and bool(of_keys[1].any())
+    (of_divisors,) = torch.autograd.grad(trace.divisors.sum(), learned[1])
+    assert bool(of_divisors.any())
 
 
+@pytest.mark.parametrize("system", SYSTEMS)
 @pytest.mark.parametrize("scale", [1.0, 0.1, 0.02])
-def test_a_list_of_writes_is_the_matrix_that_they_sum_to(scale: float):
+def test_a_list_of_writes_is_the_matrix_that_they_sum_to(scale: float, system: System):
     torch.manual_seed(1)
     D, d, M = 8, 4, 3
     of = Projections(*(torch.randn(shape) for shape in ((d, D), (d, D), (D, D), (D,), ())))
@@ -141,9 +149,9 @@ def test_a_list_of_writes_is_the_matrix_that_they_sum_to(scale: float):
     writes = Writes.after(A, z)
     for _ in range(4):
         tokens = scale * torch.randn(B, M, D)
-        writes, *_ = writes.write(tokens, first, torch.ones(B).bool(), of)
+        writes, _ = writes.write(tokens, first, torch.ones(B).bool(), of, system)
         stacked = (w[None] for w in (of.key, of.value, of.beta_weight, of.beta_bias))
-        written = plain_write(tokens[None], A[None], z[None], first, *stacked)
+        written = plain_write(tokens[None], A[None], z[None], first, *stacked, system)
         (A,), (z,) = written.onto(A[None], z[None])
         first = torch.zeros(B).bool()
     size = float(A.abs().max())
@@ -172,9 +180,9 @@ def test_the_loss_of_addresses_by_hand():
     keys[:, 0, 1, 1] = torch.tensor([3.0, 0.0])  # segment 1, memory token 1: weight 3
     logits = torch.full((3, 1, 2, 2), -100.0)
     logits[:, 0, 0, 0] = logits[:, 0, 1, 1] = 0.0  # betas of a half
-    z = torch.zeros(3, 1, 2, 2)
-    z[:, 0, 1, 0] = 1.0
-    trace = Trace(keys, logits, z, torch.zeros(()))
+    weights = torch.full((3, 1, 2, 2), EPS)
+    weights[:, 0, 1, 1] += 3.0  # z is (1, 0) before the second segment
+    trace = Trace(keys, logits, torch.ones_like(weights), weights, torch.zeros(()), False)
     row = torch.zeros(2, dtype=torch.int64)
     asked = Answers(row, row, row, row, torch.tensor([1, 2]), row, row)
     one, other = torch.zeros(2, 2).bool(), torch.zeros(2, 2).bool()
@@ -194,25 +202,34 @@ def test_the_loss_of_addresses_by_hand():
     assert share == pytest.approx(6 / 7, rel=1e-3)
     # With a beta of one and the same key it is overwritten, and nothing of it is left.
     keys[:, 0, 1, 1] = torch.tensor([1.0, 0.0])
+    weights[:, 0, 1, 1] = 1.0
     logits[:, 0, 1, 1] = 100.0
     _, share = address_loss(queries, trace, asked, again, [[None, other]])
     assert share == pytest.approx(1.0, rel=1e-3)
 
 
-def test_parts_are_what_a_memory_gives_back_of_each_value():
+@pytest.mark.parametrize("in_order", [False, True])
+def test_parts_are_what_a_memory_gives_back_of_each_value(in_order: bool):
     L, M, K, D = 1, 3, 8, 5
     keys, values = torch.rand(L, B, S, M, K), torch.randn(B, S, M, D)
-    logits, z = torch.randn(L, B, S, M), 1 + torch.rand(L, B, S, K)
+    logits, shares = torch.randn(L, B, S, M), 1 + torch.rand(L, B, S, M)
+    divisors = 1 + torch.rand(L, B, S, M)
     A = torch.zeros(B, K, D)
     for s in range(S):
-        key = keys[0, :, s]
-        stored = key @ A / ((key * z[0, :, s, None]).sum(-1, keepdim=True) + EPS)
-        change = logits[0, :, s].sigmoid().unsqueeze(-1) * (values[:, s] - stored)
-        A = A + key.transpose(1, 2) @ change
+        before = A
+        for i in range(M):
+            key = keys[0, :, s, i]
+            seen = A if in_order else before
+            stored = torch.einsum("bk,bkd->bd", key, seen) / divisors[0, :, s, i, None]
+            aimed = shares[0, :, s, i, None] * values[:, s, i] - stored
+            change = logits[0, :, s, i, None].sigmoid() * aimed
+            A = A + torch.einsum("bk,bd->bkd", key, change)
     queries, documents = torch.rand(3, K), torch.tensor([1, 0, 1])
-    factors = parts(Trace(keys, logits, z, torch.zeros(())), 0, queries, documents)
+    trace = Trace(keys, logits, shares, divisors, torch.zeros(()), in_order)
+    factors = parts(trace, 0, queries, documents)
     given = (factors.unsqueeze(1) @ values.flatten(1, 2)[documents]).squeeze(1)
-    torch.testing.assert_close(given, (queries.unsqueeze(1) @ A[documents]).squeeze(1))
+    expected = (queries.unsqueeze(1) @ A[documents]).squeeze(1)
+    torch.testing.assert_close(given, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_the_loss_of_rivals_by_hand():

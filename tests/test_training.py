@@ -212,14 +212,15 @@ def test_a_role_can_begin_as_another_or_near_it_where_its_rank_is_lower(words):
             begin_roles(model, impossible)
 
 
-def test_deltas_of_another_rank_are_brought_down_or_grow_without_a_change(words, tmp_path):
+def test_ranks_and_the_write_change_at_the_start_and_nothing_else(words, tmp_path):
     model = tiny_model(memory_tokens="apart", deltas={"answer": 3, "reader": 1}, reads_spans=True)
     with torch.no_grad():
         for weight in model.deltas.parameters():
             weight.normal_()
     model.save_pretrained(tmp_path)
     words.tokenizer.save_pretrained(tmp_path)
-    lower, _ = open_start(tmp_path, {"answer": 2, "memory": 4, "reader": 5})
+    lower, _ = open_start(tmp_path, {"answer": 2, "memory": 4, "reader": 5}, "armt-exact")
+    assert lower.config.system == lower.associative.system == "armt-exact"
     assert lower.config.deltas == {"answer": 2, "memory": 4, "reader": 5}
     grown, x = lower.deltas["reader"][1].widen, torch.randn(7, model.config.hidden_size)
     torch.testing.assert_close(grown(x), model.deltas["reader"][1].widen(x))
@@ -423,6 +424,9 @@ def test_recipes_refuse_what_they_do_not_know(tmp_path):
         load_recipe(path)
     path.write_text("[[stage]]\nrecall = {}\n")
     with pytest.raises(RecipeError, match="number of steps"):
+        load_recipe(path)
+    path.write_text('system = "rmt"\n[[stage]]\nsteps = 1\nrecall = {}\n')
+    with pytest.raises(RecipeError, match=r"system 'rmt' is none of .*'armt-exact'"):
         load_recipe(path)
     path.write_text("decay = 4\nwarmup = 2\n[[stage]]\nsteps = 8\nrecall = { share = 2.0 }\n")
     recipe = load_recipe(path)

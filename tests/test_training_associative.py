@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional
 
 from armt_core.config import System
+from armt_core.model import ArmtModel
 from armt_core.reading import read_sequential
 from training import __main__ as command_line
 from training import associative
@@ -181,7 +182,7 @@ def test_numbers_that_make_no_training_are_wrong_usage(wrong: str, said: str, tm
     assert said in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("system", ["armt", "armt-without-gamma", "armt-without-delta"])
+@pytest.mark.parametrize("system", ArmtModel.systems)
 def test_lists_of_writes_give_the_memory_the_answers_and_the_gradients_of_the_matrix(
     system: System,
 ):

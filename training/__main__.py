@@ -15,6 +15,7 @@ TABLES = ("babilong", "spans", "recall", "retrieval")
 #: What `ArmtConfig.system` can be.
 SYSTEMS = (
     "armt",
+    "armt-exact",
     "armt-without-gamma",
     "armt-without-delta",
     "rmt",

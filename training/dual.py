@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from armt_core.associative import EPS, AssociativeMemory, dpfp, gamma_of
+from armt_core.associative import AssociativeMemory, Met, dpfp, floor, meet
 from armt_core.config import System
 
 
@@ -33,6 +33,15 @@ def projections(memory: AssociativeMemory) -> list[Projections]:
     # `unbind`, because the gradient of each `weight[index]` would be as large as all of it.
     stacked = (memory.query, memory.key, memory.value, memory.beta_weight, memory.beta_bias)
     return [Projections(*of) for of in zip(*(w.unbind() for w in stacked), strict=True)]
+
+
+@dataclass(frozen=True)
+class Written:
+    """keys: (B, M, K). logits of beta: (B, M). met: how the memory met the keys."""
+
+    keys: Tensor
+    logits: Tensor
+    met: Met
 
 
 @dataclass(frozen=True)
@@ -59,13 +68,15 @@ class Writes:
         # What was there before is most often nothing, and is then not worth a product.
         return found if self.empty else found + rows @ self.associations
 
-    def read(self, x: Tensor, w_query: Tensor, fixed: bool = False) -> Tensor:
+    def read(
+        self, x: Tensor, w_query: Tensor, system: System = "armt", fixed: bool = False
+    ) -> Tensor:
         """`armt_core.associative.read` of x (B, T, D). fixed: without a gradient into the query."""
         query = dpfp(functional.linear(x, w_query.to(x.dtype))).to(self.normalizer.dtype)
         query = query.detach() if fixed else query
         with torch.autocast(x.device.type, enabled=False):
             weight = query @ self.normalizer.unsqueeze(-1)  # (B, T, 1)
-            return (x + self.values(query) / (weight + EPS)).to(x.dtype)
+            return (x + self.values(query) / (weight + floor(query, system))).to(x.dtype)
 
     def write(
         self,
@@ -75,27 +86,29 @@ class Writes:
         of: Projections,
         system: System = "armt",
         fixed: bool = False,
-    ) -> tuple["Writes", Tensor, Tensor]:
-        """`armt_core.associative.write` of tokens (B, M, D), their keys (B, M, K), and the logits
-        (B, M) of beta.
+    ) -> tuple["Writes", "Written"]:
+        """`armt_core.associative.write` of tokens (B, M, D).
 
         first, alive: (B,) bool, where nothing was written before, and where a segment is. fixed:
-        what is written has no gradient into its keys; those that come back have.
+        what is written has no gradient into its keys; `Written` has.
         """
         with torch.autocast(tokens.device.type, enabled=False):
             m = tokens.to(self.normalizer.dtype)
             made = dpfp(functional.linear(m, of.key))
-            keys = made.detach() if fixed else made
             values = functional.linear(m, of.value)
             logits = m @ of.beta_weight + of.beta_bias  # (B, M)
-            beta = torch.sigmoid(logits).unsqueeze(-1)  # (B, M, 1)
-            weight = keys @ self.normalizer.unsqueeze(-1) + EPS
-            gamma = gamma_of(keys, weight, first, system)
-            there = alive.view(-1, 1, 1).to(m.dtype)
-            if system != "armt-without-delta":
-                values = values - self.values(keys) / weight
-            changes = there * beta * values
-            normalizer = self.normalizer + (there * gamma * keys).sum(-2)
+            beta = torch.sigmoid(logits)
+            met = meet(made, beta, self.normalizer, first, system)
+            written = Written(made, logits, met)
+            if fixed:
+                keys = made.detach()
+                met = meet(keys, beta, self.normalizer, first, system)
+            else:
+                keys = made
+            there = alive.unsqueeze(-1).to(m.dtype)
+            changes = there.unsqueeze(-1) * met.change(values, beta, self.values(keys))
+            counted = (there * met.counted).unsqueeze(-1)
+            normalizer = self.normalizer + (counted * keys).sum(-2)
         after = Writes(
             self.associations,
             normalizer,
@@ -103,7 +116,7 @@ class Writes:
             torch.cat([self.changes, changes], dim=1),
             self.empty,
         )
-        return after, made, logits
+        return after, written
 
     def sum(self) -> Tensor:
         """A (B, K, D), of all that was written."""

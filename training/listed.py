@@ -12,6 +12,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from armt_core.config import System
 from armt_core.errors import ModelError
 from armt_core.model import ArmtModel
 from armt_core.together import enter
@@ -24,6 +25,7 @@ def read_listed(model: ArmtModel, ids: Tensor) -> list[Writes]:
     if model.config.memory_tokens == "apart":
         raise ModelError('Memory tokens that are "apart" are read by training.traced.')
     of, B = projections(model.associative), len(ids)
+    system = model.associative.system
     empty = model.empty_memory(B)
     pairs = zip(empty.associations.unbind(), empty.normalizer.unbind(), strict=True)
     layers = [Writes.after(A, z) for A, z in pairs]
@@ -33,11 +35,11 @@ def read_listed(model: ArmtModel, ids: Tensor) -> list[Writes]:
         rows = enter(model, segment, torch.ones_like(segment).bool(), True, None, None)
         after = []
         for index, layer in enumerate(layers):
-            read = partial(layer.read, w_query=of[index].query)
+            read = partial(layer.read, w_query=of[index].query, system=system)
             rows = rows.layer(model.adapter, index, read, None)
             # What is written is not read before the next segment.
-            written = layer.write(rows.tokens, first, alive, of[index], model.associative.system)
-            after.append(written[0])
+            put, _ = layer.write(rows.tokens, first, alive, of[index], system)
+            after.append(put)
         layers = after
     return layers
 
@@ -45,14 +47,15 @@ def read_listed(model: ArmtModel, ids: Tensor) -> list[Writes]:
 def ask_listed(model: ArmtModel, ids: Tensor, memory: list[Writes]) -> Tensor:
     """Hidden states (B * R, T, D) of R neighbouring rows of each document; ids: (B * R, T)."""
     rows = enter(model, ids, torch.ones_like(ids).bool(), False, None, None)
+    system = model.associative.system
     for index, (layer, w_query) in enumerate(
         zip(memory, model.associative.query.unbind(), strict=True)
     ):
-        rows = rows.layer(model.adapter, index, partial(_beside, layer, w_query), None)
+        rows = rows.layer(model.adapter, index, partial(_beside, layer, w_query, system), None)
     return rows.finish(model.adapter)
 
 
-def _beside(layer: Writes, w_query: Tensor, hidden: Tensor) -> Tensor:
+def _beside(layer: Writes, w_query: Tensor, system: System, hidden: Tensor) -> Tensor:
     """hidden (B * R, T, D) with what is read, the rows of one document as one long row."""
     long = hidden.reshape(len(layer.normalizer), -1, hidden.shape[-1])
-    return layer.read(long, w_query).view_as(hidden)
+    return layer.read(long, w_query, system).view_as(hidden)

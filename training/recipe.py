@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from armt_core.config import System
 from armt_core.errors import RecollectError
+from armt_core.model import ArmtModel
 
 
 class RecipeError(RecollectError):
@@ -32,7 +34,8 @@ class Recipe:
     many of the last steps the rates fall to zero. trained: beginnings of the names of weights that
     are trained ("deltas.reader"), the others stay as they are; none: all are. deltas: the rank of
     what roles change of the backbone; deltas of another rank are brought to it. begin_as: the
-    role whose deltas another's begin as, by its name."""
+    role whose deltas another's begin as, by its name. system: how memory is written from here on,
+    a system of `ArmtModel` ("armt-exact"); none: as what the training starts from."""
 
     seed: int = 0
     learning_rate: float = 1e-4
@@ -46,6 +49,7 @@ class Recipe:
     trained: tuple[str, ...] = ()
     deltas: Mapping[str, int] = field(default_factory=dict)
     begin_as: Mapping[str, str] = field(default_factory=dict)
+    system: System | None = None
     stages: tuple[Stage, ...] = field(default=())
 
     @property
@@ -81,6 +85,8 @@ def load_recipe(path: Path) -> Recipe:
         raise RecipeError(f"{path} has unknown settings {unknown}; known are {sorted(known)}.")
     if not stages:
         raise RecipeError(f"{path} has no [[stage]].")
+    if (system := values.get("system")) not in (None, *ArmtModel.systems):
+        raise RecipeError(f"{path}: system {system!r} is none of {ArmtModel.systems}.")
     values["trained"] = tuple(values.get("trained", ()))
     return Recipe(**values, stages=tuple(_stage(path, stage) for stage in stages))
 

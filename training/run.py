@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import torch
 from transformers import AutoTokenizer
 
-from armt_core.config import ArmtConfig
+from armt_core.config import ArmtConfig, System
 from armt_core.errors import ModelError
 from armt_core.lowrank import LowRank
 from armt_core.model import ArmtModel
@@ -39,7 +39,10 @@ def train_folder(
     """
     chosen = load_recipe(recipe)
     goes_on = checkpoints.exists(output)
-    model, words = open_start(output) if goes_on else open_start(start, chosen.deltas)
+    if goes_on:
+        model, words = open_start(output)
+    else:
+        model, words = open_start(start, chosen.deltas, chosen.system)
     if not goes_on:
         begin_roles(model, chosen.begin_as)
         if chosen.emptied < 1 and has_fresh_memory(model):
@@ -54,11 +57,14 @@ _MODEL = "model"
 T = TypeVar("T")
 
 
-def open_start(start: Path, deltas: Mapping[str, int] | None = None) -> tuple[ArmtModel, Words]:
+def open_start(
+    start: Path, deltas: Mapping[str, int] | None = None, system: System | None = None
+) -> tuple[ArmtModel, Words]:
     """The float32 weights of a model folder or of a training, and its vocabulary.
 
     deltas: the rank of roles' deltas. Those of a role that the model has none for begin fresh,
-    those of another rank become the nearest of this one (`LowRank.begin_near`).
+    those of another rank become the nearest of this one (`LowRank.begin_near`). system: how memory
+    is written; None: as it was.
     """
     trained = not (start / "config.json").is_file()
     folder = start / _MODEL if trained else start
@@ -67,6 +73,7 @@ def open_start(start: Path, deltas: Mapping[str, int] | None = None) -> tuple[Ar
         raise ModelError(f"{start} is neither a model folder nor the output of a training.")
     config = ArmtConfig.from_pretrained(folder, local_files_only=True)
     config.deltas = {**(deltas or {}), **config.deltas}
+    config.system = system or config.system
     config.reads_spans = True  # a model that does not read spans yet gets a fresh head for them
     if state is None:
         model = ArmtModel.from_pretrained(

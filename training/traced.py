@@ -88,13 +88,16 @@ def texts(model: ArmtModel, ids: Tensor, mask: Tensor) -> list[Text]:
 @dataclass(frozen=True)
 class Trace:
     """keys: (L, B, S, M, K), of all that was written, and logits (L, B, S, M) of its beta.
-    normalizers: (L, B, S, K), z before each segment. strays: how far keys are from what was written
-    before, as a mean over all: 0 where each overlaps with z enough."""
+    shares, divisors: (L, B, S, M), as of `armt_core.associative.Met`. strays: how far keys are from
+    what was written before, as a mean over all: 0 where each overlaps with z enough. in_order:
+    whether the tokens of a segment are written one after the other."""
 
     keys: Tensor
     logits: Tensor
-    normalizers: Tensor
+    shares: Tensor
+    divisors: Tensor
     strays: Tensor
+    in_order: bool
 
 
 def read_traced(
@@ -112,37 +115,41 @@ def read_traced(
     memory = (memory or model.empty_memory(B)).detach()
     before = zip(memory.associations.unbind(), memory.normalizer.unbind(), strict=True)
     layers = [Writes.after(A, z) for A, z in before]
-    if model.associative.system != "armt":
+    system = model.associative.system
+    if system not in ("armt", "armt-exact"):
         raise ModelError(
-            f'Traces are kept of the system "armt" alone, not of {model.associative.system!r}.'
+            f'Traces are kept of the systems "armt" and "armt-exact", not of {system!r}.'
         )
     of = projections(model.associative)
     delta, count = model.delta("memory"), memory.segments_read
-    keys, logits, normalizers, strays = [], [], [], []
+    kept: list[list[Tensor]] = []
+    strays: list[Tensor] = []
     for text in segments:
         alive = text.mask.any(-1)
         tokens = placed(model, text.mask)
         bias = sees(text.mask, model.config.num_memory_tokens, tokens.dtype)
         new = []
         for index in range(L):
-            tokens = layers[index].read(tokens, of[index].query, fixed)
+            tokens = layers[index].read(tokens, of[index].query, system, fixed)
             seen = text.seen[index]
             tokens = model.adapter.tokens_apart(index, seen, tokens, bias, delta[index])
             # What is written is not read before the next segment.
-            new.append(layers[index].write(tokens, count == 0, alive, of[index], fixed=fixed))
-            strays.append(_strays(new[-1][1], layers[index].normalizer, alive & (count > 0)))
-        normalizers.append(torch.stack([layer.normalizer for layer in layers]))
-        layers = [written for written, _, _ in new]
-        keys.append(torch.stack([made for _, made, _ in new]))
-        logits.append(torch.stack([how for _, _, how in new]))
+            put = layers[index].write(tokens, count == 0, alive, of[index], system, fixed)
+            new.append(put)
+            strays.append(_strays(put[1].keys, layers[index].normalizer, alive & (count > 0)))
+        layers = [after for after, _ in new]
+        made = [written for _, written in new]
+        of_all = [(w.keys, w.logits, w.met.share, w.met.divisor) for w in made]
+        kept.append([torch.stack(part) for part in zip(*of_all, strict=True)])
         count = count + alive.long()
     state = MemoryState(
         torch.stack([layer.sum() for layer in layers]),
         torch.stack([layer.normalizer for layer in layers]),
         count,
     )
-    made = [torch.stack(of, dim=2) for of in (keys, logits, normalizers)]
-    return state, Trace(made[0], made[1], made[2], torch.stack(strays).mean())
+    keys, logits, shares, divisors = (torch.stack(part, dim=2) for part in zip(*kept, strict=True))
+    in_order = system == "armt-exact"
+    return state, Trace(keys, logits, shares, divisors, torch.stack(strays).mean(), in_order)
 
 
 def read_documents_traced(model: ArmtModel, ids: Tensor, mask: Tensor) -> MemoryState:
@@ -163,7 +170,7 @@ def read_on(
         tokens = placed(model, text.mask)
         bias = sees(text.mask, model.config.num_memory_tokens, tokens.dtype)
         reads, delta = (
-            LayerReads(memory, model.associative.query, tokens.dtype),
+            LayerReads(memory, model.associative, tokens.dtype),
             model.delta("memory"),
         )
         made = []
@@ -204,7 +211,7 @@ def ask_traced(
         query = query.detach() if fixed else query
         # The rows of one document are read as one long row: its memory is not copied.
         beside, asked = (rows.reshape(len(z), -1, rows.shape[-1]) for rows in (text, query))
-        text = recall(beside, asked, A, z).view_as(text)
+        text = recall(beside, asked, A, z, model.associative.system).view_as(text)
         text = adapter.layer(index, text, context, delta[index])
     return adapter.finish(text), torch.stack(queries), torch.stack(strays).mean()
 

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from armt_core.apart import stretches
-from armt_core.associative import EPS
 from armt_core.model import ArmtModel
 from training.hiding import Place
 from training.rows import Answers
@@ -69,24 +68,26 @@ def parts(trace: Trace, layer: int, queries: Tensor, documents: Tensor) -> Tenso
     """With which factor each value that was written goes into what is read: (N, n), up to one for
     each question.
 
-    The change that write i brings is c_i = beta_i (v_i - sum_j (k_i . k_j) c_j / (z_i . k_i)), over
-    the writes j of earlier segments. So c = (1 + N)^-1 (beta v), N lower triangular, and a query
-    reads (q . k)^T (1 + N)^-1 beta of each v, divided by z . q. queries: (N, K). documents: (N,).
+    The change that write i brings is c_i = beta_i (share_i v_i - sum_j (k_i . k_j) c_j / divisor_i)
+    (`armt_core.associative.Met`), over the writes j that it sees: those of earlier segments, or all
+    before it where tokens are written in order. So c = (1 + N)^-1 (beta share v), N lower
+    triangular, and a query reads (q . k)^T (1 + N)^-1 beta share of each v, divided by z . q.
+    queries: (N, K). documents: (N,).
     """
     B, S, M = trace.keys.shape[1:4]
     keys = trace.keys[layer].flatten(1, 2).float()  # (B, n, K)
     beta = trace.logits[layer].flatten(1).float().sigmoid()  # (B, n)
-    weight = (trace.normalizers[layer].float().unsqueeze(2) * trace.keys[layer].float()).sum(-1)
-    segment = torch.arange(S, device=keys.device).repeat_interleave(M)
-    earlier = (segment[:, None] > segment).float()
+    share, divisor = (part[layer].flatten(1).float() for part in (trace.shares, trace.divisors))
+    when = torch.arange(S * M, device=keys.device) // (1 if trace.in_order else M)
+    earlier = (when[:, None] > when).float()
     stored = (keys @ keys.transpose(1, 2)) * earlier  # (B, n, n)
-    stored = stored * (beta / (weight.flatten(1) + EPS)).unsqueeze(-1)
+    stored = stored * (beta / divisor).unsqueeze(-1)
     one = torch.eye(S * M, device=keys.device)
     inverse = torch.linalg.solve_triangular(one + stored, one.expand(B, -1, -1), upper=False)
     out = torch.zeros(len(queries), S * M, device=keys.device)
     for b in range(B):
         which = (documents == b).nonzero().squeeze(-1)
-        out = out.index_add(0, which, queries[which] @ keys[b].T @ inverse[b] * beta[b])
+        out = out.index_add(0, which, queries[which] @ keys[b].T @ inverse[b] * (beta * share)[b])
     return out
 
 

@@ -135,7 +135,7 @@ class Babilong(Objective):
         sentences, places = [s.facts for s in stories], [s.places for s in stories]
         seen = who_sees(places, masks, outside, model)
         if size.quiet:
-            written = written_loss(trace, sentences, places, seen, outside)
+            written = written_loss(trace, seen)
             loss = loss + size.quiet * torch.stack(list(written.values())).sum()
             figures |= {name: float(part.detach()) for name, part in written.items()}
         if size.address:
