@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from training.traced import Trace
 
@@ -24,8 +25,9 @@ def written_loss(trace: Trace, seen: Sequence[Sequence[Tensor | None]]) -> dict[
     """Two losses of what segments write:
 
     - loud: of memory tokens that see no fact whole, how far from nothing, as (logit + 12) / 12
-      where above 0: at -12 a million tokens write less than one fact. One that sees a part of a
-      fact would overwrite what the token beside it wrote of all of it;
+      where above 0: at -12 a million tokens write less than one fact; and -ln(1 - beta), for the
+      one in a thousand that is taken for a fact. One that sees a part of a fact would overwrite
+      what the token beside it wrote of all of it;
     - faint: of those that see one, how far from all, as (3 - logit) / 12 where above 0, in the
       layers that are looked up: all but the first third.
 
@@ -40,7 +42,7 @@ def written_loss(trace: Trace, seen: Sequence[Sequence[Tensor | None]]) -> dict[
     true = true.to(logits.device)
     nothing = logits.sum() * 0
     found = {
-        "loud": ((logits + _NOTHING) / _NOTHING).relu()[:, ~true],
+        "loud": (((logits + _NOTHING) / _NOTHING).relu() + functional.softplus(logits))[:, ~true],
         "faint": ((_MOST - logits) / _NOTHING).relu()[len(logits) // 3 :, true],
     }
     return {name: part.mean() if part.numel() else nothing for name, part in found.items()}
