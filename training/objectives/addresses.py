@@ -14,9 +14,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from armt_core.apart import stretches
-from armt_core.model import ArmtModel
-from training.hiding import Place
 from training.rows import Answers
 from training.traced import Trace
 from training.worlds import Asked
@@ -89,29 +86,3 @@ def parts(trace: Trace, layer: int, queries: Tensor, documents: Tensor) -> Tenso
         which = (documents == b).nonzero().squeeze(-1)
         out = out.index_add(0, which, queries[which] @ keys[b].T @ inverse[b] * (beta * share)[b])
     return out
-
-
-def who_sees(
-    places: Sequence[Sequence[Place]], masks: Sequence[Tensor], outside: int, model: ArmtModel
-) -> list[list[Tensor | None]]:
-    """Of each fact of each document, which of the S x M memory tokens see all of it: (S, M) bool.
-
-    masks: (B, T) of each of the S segments that count, `outside` segments come before them; None
-    for a fact in one of those.
-    """
-    M = model.config.num_memory_tokens
-    views = torch.stack([stretches(mask, M) & mask[:, None] for mask in masks])  # (S, B, M, T)
-    found: list[list[Tensor | None]] = []
-    for b, of in enumerate(places):
-        found.append([])
-        for place in of:
-            s = place.segment - outside
-            if s < 0:
-                found[-1].append(None)
-                continue
-            # Its full stop need not be seen.
-            count = views[s, b, :, place.first : place.last].sum(-1)
-            which = torch.zeros(len(masks), M, dtype=torch.bool, device=count.device)
-            which[s] = count == count.max()
-            found[-1].append(which)
-    return found

@@ -15,9 +15,10 @@ from torch import Tensor
 from armt_core.model import ArmtModel
 from training.data.files import BabiQuestion
 from training.hiding import Place, Told, filler, laid, tell
-from training.objectives.addresses import address_loss, who_sees
+from training.objectives.addresses import address_loss
 from training.objectives.base import Learned, Objective
 from training.objectives.rivals import rival_loss
+from training.objectives.seeing import who_sees
 from training.objectives.written import written_loss
 from training.recipe import RecipeError
 from training.rows import Answers, Words, ask
