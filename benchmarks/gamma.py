@@ -3,8 +3,9 @@
     python -m benchmarks.gamma
 
 On random keys that are written again and again, and on the memory tokens of the model that ships
-while it reads a document three times over; each with the write of the paper, without gamma, and
-without the delta rule. Writes benchmarks/results/gamma.json and the figures of docs/gamma.md.
+while it reads a document three times over; each with the write of the paper, the exact one, without
+gamma, and without the delta rule. Writes benchmarks/results/gamma.json and the figures of
+docs/gamma.md.
 
 Axes: L layers, R rounds of writes, N keys, M memory tokens, K key features, D width.
 """
@@ -19,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from armt_core.associative import EPS, AssociativeMemory, Write
+from armt_core.associative import AssociativeMemory, Write, floor
 from armt_core.config import System
 from armt_core.document_model import DocumentModel
 from benchmarks.plots import Panel, draw
@@ -30,7 +31,7 @@ from ingest.passages import split_passages
 from ingest.settings import open_reader
 
 DOCUMENT = ROOT / "examples" / "corpus" / "ellermouth-handbook.pdf"
-WRITES: tuple[System, ...] = ("armt", "armt-without-gamma", "armt-without-delta")
+WRITES: tuple[System, ...] = ("armt", "armt-exact", "armt-without-gamma", "armt-without-delta")
 #: Of the random keys: d_mem and numbers in a value; how many there are together; how often each is
 #: written; seeds.
 MEMORY_DIM, VALUE, KEYS, ROUNDS, SEEDS = 64, 64, 32, 32, 5
@@ -115,7 +116,8 @@ class Written:
 
     def read(self, keys: Tensor) -> Tensor:
         """The values under keys (L, 1, N, K): (L, 1, N, D)."""
-        return (keys @ self.A) / (keys @ self.z.unsqueeze(-1) + EPS)
+        weight = keys @ self.z.unsqueeze(-1) + floor(keys, self.projections.system)
+        return (keys @ self.A) / weight
 
 
 @torch.inference_mode()

@@ -182,7 +182,7 @@ def test_the_loss_of_addresses_by_hand():
     logits[:, 0, 0, 0] = logits[:, 0, 1, 1] = 0.0  # betas of a half
     weights = torch.full((3, 1, 2, 2), EPS)
     weights[:, 0, 1, 1] += 3.0  # z is (1, 0) before the second segment
-    trace = Trace(keys, logits, torch.ones_like(weights), weights, torch.zeros(()), False)
+    trace = Trace(keys, logits, torch.ones_like(weights), weights, torch.zeros(()), False, keys)
     row = torch.zeros(2, dtype=torch.int64)
     asked = Answers(row, row, row, row, torch.tensor([1, 2]), row, row)
     one, other = torch.zeros(2, 2).bool(), torch.zeros(2, 2).bool()
@@ -225,7 +225,7 @@ def test_parts_are_what_a_memory_gives_back_of_each_value(in_order: bool):
             change = logits[0, :, s, i, None].sigmoid() * aimed
             A = A + torch.einsum("bk,bd->bkd", key, change)
     queries, documents = torch.rand(3, K), torch.tensor([1, 0, 1])
-    trace = Trace(keys, logits, shares, divisors, torch.zeros(()), in_order)
+    trace = Trace(keys, logits, shares, divisors, torch.zeros(()), in_order, keys)
     factors = parts(trace, 0, queries, documents)
     given = (factors.unsqueeze(1) @ values.flatten(1, 2)[documents]).squeeze(1)
     expected = (queries.unsqueeze(1) @ A[documents]).squeeze(1)

@@ -12,7 +12,8 @@ from training.traced import Trace
 def traced(logits: torch.Tensor) -> Trace:
     """Writes with these logits of beta (L, B, S, M)."""
     one = torch.ones_like(logits)
-    return Trace(torch.ones(*logits.shape, 2), logits, one, one, torch.zeros(()), True)
+    keys = torch.ones(*logits.shape, 2)
+    return Trace(keys, logits, one, one, torch.zeros(()), True, keys)
 
 
 def test_what_sees_no_fact_is_to_be_silent_and_what_sees_one_loud():

@@ -68,12 +68,13 @@ class Writes:
         # What was there before is most often nothing, and is then not worth a product.
         return found if self.empty else found + rows @ self.associations
 
-    def read(
-        self, x: Tensor, w_query: Tensor, system: System = "armt", fixed: bool = False
-    ) -> Tensor:
-        """`armt_core.associative.read` of x (B, T, D). fixed: without a gradient into the query."""
-        query = dpfp(functional.linear(x, w_query.to(x.dtype))).to(self.normalizer.dtype)
-        query = query.detach() if fixed else query
+    def read(self, x: Tensor, w_query: Tensor, system: System = "armt") -> Tensor:
+        """`armt_core.associative.read` of x (B, T, D)."""
+        return self.recall(x, dpfp(functional.linear(x, w_query.to(x.dtype))), system)
+
+    def recall(self, x: Tensor, query: Tensor, system: System = "armt") -> Tensor:
+        """`read` with queries (B, T, K) that are there already."""
+        query = query.to(self.normalizer.dtype)
         with torch.autocast(x.device.type, enabled=False):
             weight = query @ self.normalizer.unsqueeze(-1)  # (B, T, 1)
             return (x + self.values(query) / (weight + floor(query, system))).to(x.dtype)

@@ -90,7 +90,8 @@ class Trace:
     """keys: (L, B, S, M, K), of all that was written, and logits (L, B, S, M) of its beta.
     shares, divisors: (L, B, S, M), as of `armt_core.associative.Met`. strays: how far keys are from
     what was written before, as a mean over all: 0 where each overlaps with z enough. in_order:
-    whether the tokens of a segment are written one after the other."""
+    whether the tokens of a segment are written one after the other. queries: (L, B, S, M, K), with
+    which the memory tokens themselves read what was there before their segment."""
 
     keys: Tensor
     logits: Tensor
@@ -98,6 +99,7 @@ class Trace:
     divisors: Tensor
     strays: Tensor
     in_order: bool
+    queries: Tensor
 
 
 def read_traced(
@@ -128,9 +130,11 @@ def read_traced(
         alive = text.mask.any(-1)
         tokens = placed(model, text.mask)
         bias = sees(text.mask, model.config.num_memory_tokens, tokens.dtype)
-        new = []
+        new, queries = [], []
         for index in range(L):
-            tokens = layers[index].read(tokens, of[index].query, system, fixed)
+            query = dpfp(functional.linear(tokens, of[index].query.to(tokens.dtype)))
+            queries.append(query)
+            tokens = layers[index].recall(tokens, query.detach() if fixed else query, system)
             seen = text.seen[index]
             tokens = model.adapter.tokens_apart(index, seen, tokens, bias, delta[index])
             # What is written is not read before the next segment.
@@ -139,7 +143,10 @@ def read_traced(
             strays.append(_strays(put[1].keys, layers[index].normalizer, alive & (count > 0)))
         layers = [after for after, _ in new]
         made = [written for _, written in new]
-        of_all = [(w.keys, w.logits, w.met.share, w.met.divisor) for w in made]
+        of_all = [
+            (w.keys, query, w.logits, w.met.share, w.met.divisor)
+            for w, query in zip(made, queries, strict=True)
+        ]
         kept.append([torch.stack(part) for part in zip(*of_all, strict=True)])
         count = count + alive.long()
     state = MemoryState(
@@ -147,9 +154,12 @@ def read_traced(
         torch.stack([layer.normalizer for layer in layers]),
         count,
     )
-    keys, logits, shares, divisors = (torch.stack(part, dim=2) for part in zip(*kept, strict=True))
+    keys, asked, logits, shares, divisors = (
+        torch.stack(part, dim=2) for part in zip(*kept, strict=True)
+    )
     in_order = system == "armt-exact"
-    return state, Trace(keys, logits, shares, divisors, torch.stack(strays).mean(), in_order)
+    strayed = torch.stack(strays).mean()
+    return state, Trace(keys, logits, shares, divisors, strayed, in_order, asked)
 
 
 def read_documents_traced(model: ArmtModel, ids: Tensor, mask: Tensor) -> MemoryState:

@@ -167,6 +167,17 @@ def replay(sentences: tuple[str, ...] | list[str]) -> World:
     return world
 
 
+def left_where(sentences: Sequence[str]) -> list[tuple[int, int, str]]:
+    """Of each sentence that tells of an object being left: its number, that of the sentence which
+    says where the one who leaves it is, and the question that this one answers."""
+    world, found = World(), []
+    for number, sentence in enumerate(sentences):
+        if (left := _LEFT.fullmatch(sentence)) and left[1] in world.moved:
+            found.append((number, world.moved[left[1]][-1], f"Where is {left[1]}?"))
+        world.tell(sentence)
+    return found
+
+
 def meaning(question: str) -> str:
     """One wording for the two that qa4 has for the same question."""
     found = _OF.fullmatch(question)

@@ -17,6 +17,7 @@ from training.data.files import BabiQuestion
 from training.hiding import Place, Told, filler, laid, tell
 from training.objectives.addresses import address_loss
 from training.objectives.base import Learned, Objective
+from training.objectives.carried import carried_loss
 from training.objectives.rivals import rival_loss
 from training.objectives.seeing import who_sees
 from training.objectives.written import written_loss
@@ -50,10 +51,10 @@ class Lengths:
     that ask all questions of a story in one row, with a [MASK] for each answer (all answers of
     bAbI qa1 to qa5 are words of one token). absent: share of questions that the story does not
     answer; nothing is to be said then. address, rivals, overlap, quiet: weights of the losses of
-    what is looked up and of what it is mistaken for (`training.objectives.addresses`, `rivals`), of
-    keys that stray from all others (`training.traced`), and of what is written how (`written`).
-    fixed: what is said teaches no key and no query; these losses alone do. depth: only the last so
-    many segments are in the graph (truncated back-propagation); None: all."""
+    what is looked up and of what it is mistaken for (`training.objectives.addresses`, `rivals` and
+    `carried`), of keys that stray from all others (`training.traced`), and of what is written how
+    (`written`). fixed: what is said teaches no key and no query; these losses alone do. depth: only
+    the last so many segments are in the graph (truncated back-propagation); None: all."""
 
     tasks: tuple[int, ...] = (1,)
     batch: int = 16
@@ -145,6 +146,8 @@ class Babilong(Objective):
         if size.rivals:
             mistaken = rival_loss(queries, trace.keys, answers, asked, seen, sentences)
             loss, figures["rivals"] = loss + size.rivals * mistaken, float(mistaken.detach())
+            carried = carried_loss(trace, seen, sentences)
+            loss, figures["carried"] = loss + size.rivals * carried, float(carried.detach())
         return Learned(loss, figures)
 
     def drawn(
