@@ -102,6 +102,12 @@ def main(arguments: list[str] | None = None) -> int:
     average.add_argument("trained", type=Path, nargs="+", help="the --output of trainings")
     average.add_argument("--output", type=Path, required=True, help="as the --output of a training")
 
+    sharpen = commands.add_parser("sharpen", help="draw apart what is written and what is not")
+    sharpen.add_argument("trained", type=Path, help="the --output of a training")
+    sharpen.add_argument("--by", type=float, default=3.0, help="factor of the logits of beta")
+    sharpen.add_argument("--at", type=float, default=0.75, help="the logit that becomes 0")
+    sharpen.add_argument("--output", type=Path, required=True, help="as the --output of a training")
+
     export = commands.add_parser("export", help="a model folder from the --output of trainings")
     export.add_argument(
         "trained", type=Path, nargs="+", help="several, if each trained weights of its own"
@@ -210,6 +216,10 @@ def main(arguments: list[str] | None = None) -> int:
             from training.combine import average as average_of
 
             average_of(options.trained, options.output)
+        elif options.command == "sharpen":
+            from training.sharpen import sharpen as sharpened
+
+            sharpened(options.trained, options.by, options.at, options.output)
         elif options.command == "export":
             from training.export import export as export_model
 
