@@ -72,9 +72,10 @@ def floor(query: Tensor, system: System) -> Tensor | float:
 
 @dataclass(frozen=True)
 class Write:
-    """What M memory tokens put into memory. keys: (L, B, M, K). change: beta_i (v_i - vbar_i),
-    (L, B, M, D). beta, gamma: (L, B, M), 0 to 1: how strongly a token is written, and how new its
-    key is. counted: (L, B, M), how much of each key z takes."""
+    """What M memory tokens put into memory. keys: (L, B, M, K). change: what A gets under each of
+    them, (L, B, M, D): beta_i (v_i - vbar_i), or as `Met` says. beta, gamma: (L, B, M), 0 to 1: how
+    strongly a token is written, and how new its key is. counted: (L, B, M), how much of each key z
+    takes."""
 
     keys: Tensor
     change: Tensor
