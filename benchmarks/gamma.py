@@ -175,22 +175,19 @@ def memory_tokens(reader: DocumentModel, document: Path, times: int) -> list[Ten
 
 @torch.inference_mode()
 def in_a_model(system: System, trained: AssociativeMemory, tokens: Sequence[Tensor]) -> Followed:
-    """The same memory tokens of a trained model, written in the way of any system. What should be
-    there right after a segment is what the delta rule aims at: what was there before, moved by beta
-    towards the new value."""
+    """The same memory tokens of a trained model, all written with beta = 1 in the way of a system:
+    the model itself writes next to nothing of what is no fact. What should be there right after a
+    segment is the new value."""
     L, d_mem, D = trained.key.shape
     projections = AssociativeMemory(L, D, d_mem, system)
     projections.load_state_dict(trained.state_dict())
+    projections.beta_weight.zero_()
+    projections.beta_bias.fill_(BETA_BIAS)
     memory, found = Written(projections), []
     for made in tokens:
         values = torch.einsum("lbmd,lvd->lbmv", made, projections.value)
-        before = Written(projections)
-        before.A, before.z = memory.A, memory.z
-        written = memory.write(made)
-        k, beta = written.keys, written.beta.unsqueeze(-1)
-        stored = before.read(k)
-        aimed = stored + beta * (values - stored)
-        found.append((memory.counted(k).mean((1, 2)), _error(memory.read(k), aimed)))
+        k = memory.write(made).keys
+        found.append((memory.counted(k).mean((1, 2)), _error(memory.read(k), values)))
     return Followed(*map(torch.stack, zip(*found, strict=True)))
 
 
