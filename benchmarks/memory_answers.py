@@ -23,7 +23,7 @@ from training.hiding import fits, hide
 from training.rows import Words
 from training.text import Texts
 
-TASKS, SEGMENTS, STORIES, QUESTIONS = (1, 2, 3, 4, 5), (4, 16), 24, 160
+TASKS, SEGMENTS, STORIES, STRANGE, QUESTIONS = (1, 2, 3, 4, 5), (4, 16), 24, 4, 160
 
 
 def memory_calibration(
@@ -68,7 +68,8 @@ _Said = tuple[float, bool]
 def _stories(
     model: DocumentModel, data: Path, other: Sequence[str]
 ) -> tuple[list[_Said], list[_Said]]:
-    """Answers to the question of each story, and to one of `other`, of which it tells nothing."""
+    """Answers to the question of each story, and to `STRANGE` of `other`, of which it tells
+    nothing."""
     words, draw = Words.of(model.tokenizer), random.Random(0)
     answers: list[_Said] = []
     strange: list[_Said] = []
@@ -81,7 +82,7 @@ def _stories(
             memory = read_documents(model.model, [[words.segment(s) for s in story]], words.pad)
             said, raw = model.answer(question.question, memory)
             answers.append((raw, said.strip() == question.answer))
-            strange.append((model.answer(other[len(strange)], memory)[1], False))
+            strange += [(model.answer(q, memory)[1], False) for q in draw.sample(other, STRANGE)]
     return answers, strange
 
 

@@ -25,6 +25,8 @@ def model() -> DocumentModel:
     torch.manual_seed(0)
     with torch.no_grad():
         opened.model.associative.value.normal_(std=0.02)
+        opened.model.associative.beta_weight.zero_()  # what is no fact is written, too
+        opened.model.associative.beta_bias.zero_()
     return opened
 
 

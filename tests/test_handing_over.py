@@ -33,7 +33,8 @@ from ingest.settings import DEFAULT_MODEL
 from storage.library import Library
 from tests.test_default_model import AROUND
 
-STORY = f"{3 * AROUND}John moved to the hallway. Sandra journeyed to the bathroom. {2 * AROUND}"
+JOHN, SANDRA = "John moved to the hallway. ", "Sandra journeyed to the bathroom. "
+STORY = f"{3 * AROUND}{JOHN}{AROUND}{SANDRA}{2 * AROUND}"
 QUESTION = "Where is John?"
 SCAN = Path(__file__).parent.parent / "examples" / "corpus" / "light-float-certificate-scan.pdf"
 

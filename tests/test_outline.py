@@ -36,7 +36,7 @@ def test_each_passage_is_noted_as_it_met_the_memory(bridges, reader):
         assert note.passage_id == passage.id and note.change == pytest.approx(float(change))
         assert (note.beta, note.gamma) == pytest.approx((noted.beta, noted.gamma))
         assert 0 < note.beta < 1 and note.change > 0
-    assert notes[0].gamma == 1.0 and all(0 <= note.gamma < 1 for note in notes[1:])
+    assert notes[0].gamma == 1.0 and all(0 <= note.gamma <= 1 for note in notes[1:])
 
 
 def test_an_outline_has_the_passages_that_changed_the_memory_most_one_a_page(bridges):
