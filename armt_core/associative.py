@@ -114,11 +114,11 @@ def write(
     memory_tokens: (L, B, M, D) as they leave each layer. associations: (L, B, K, D);
     normalizer: (L, B, K). first: (B,) or (L, B) bool, true where nothing was written yet.
     w_key: (L, d_mem, D); w_value: (L, D, D); w_beta: (L, D); b_beta: (L,).
-    All M tokens see the state from before the segment. Computed in the state's
-    type (float32 or wider), whatever the type of the model.
+    All M tokens see the state from before the segment, but for "armt-exact". Computed in the
+    state's type (float32 or wider), whatever the type of the model.
     system: "armt-without-gamma" takes gamma = 1; "armt-without-delta" vbar = 0 as well, which
     leaves the write of linear attention: A += sum_i k_i outer beta_i v_i, z += sum_i k_i.
-    "armt-exact": see `_meet_in_order`.
+    "armt-exact": one token after the other, `_meet_in_order`.
     """
     dtype = associations.dtype
     m = memory_tokens.to(dtype)
@@ -192,7 +192,7 @@ def _meet_in_order(keys: Tensor, beta: Tensor, normalizer: Tensor) -> Met:
             n = (held[..., i] + (overlap[..., i, :] * counted).sum(-1)) / squared[..., i]
             gamma[..., i] = (1 - n).clamp(0, 1)
             counted[..., i] = beta[..., i] * gamma[..., i]
-    counted = beta * gamma
+    counted = beta * gamma  # again, with a gradient into beta
     n = (held + (overlap @ counted.unsqueeze(-1)).squeeze(-1)) / squared
     return Met(gamma, counted, n.clamp_min(1) + PRIOR, squared, overlap)
 

@@ -12,6 +12,7 @@ from armt_core import ArmtModel
 from armt_core.document_model import DocumentModel
 from armt_core.spans import SpanHead
 from ingest.settings import DEFAULT_MODEL, open_reader
+from tests.fakes import write_all
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +31,7 @@ def remembering(tmp_path_factory: pytest.TempPathFactory) -> DocumentModel:
         model.associative.value.normal_(std=0.05)
         # What ships says nothing where it knows nothing; this one always says something.
         model.backbone.cls.predictions.bias[model.config.eos_token_id] = -100.0
+    write_all(model)
     model.config.answers_from_memory, model.config.memory_tokens = True, "own"
     if model.span is None:
         model.config.reads_spans, model.span = True, SpanHead(model.config.hidden_size)

@@ -14,6 +14,7 @@ from ingest.batching import SideBySide, documents_at_once
 from ingest.pipeline import ingest_paths
 from ingest.settings import DEFAULT_MODEL
 from storage.library import Library
+from tests.fakes import write_all
 
 SENTENCE = "Boat {n} of quay {name} carried {n} barrels of salt herring to the island of Oster. "
 
@@ -25,8 +26,7 @@ def model() -> DocumentModel:
     torch.manual_seed(0)
     with torch.no_grad():
         opened.model.associative.value.normal_(std=0.02)
-        opened.model.associative.beta_weight.zero_()  # what is no fact is written, too
-        opened.model.associative.beta_bias.zero_()
+    write_all(opened.model)
     return opened
 
 

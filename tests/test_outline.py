@@ -4,12 +4,23 @@ import numpy as np
 import pytest
 
 from app.outline import PAGES, differences, outline
+from armt_core.document_model import DocumentModel
 from ingest.pipeline import ingest_paths
+from ingest.settings import open_reader
 from storage.library import Library
 from storage.records import PassageNote
+from tests.fakes import write_all
 
 FIRST = "The bridge is iron.\fIt was built in May.\fNobody pays a toll."
 SECOND = "The bridge is iron.\fIt was built in June.\fNobody pays a toll. It is painted green."
+
+
+@pytest.fixture(scope="module")
+def reader() -> DocumentModel:
+    """The model that ships, which writes what it reads."""
+    opened = open_reader()
+    write_all(opened.model)
+    return opened
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +47,8 @@ def test_each_passage_is_noted_as_it_met_the_memory(bridges, reader):
         assert note.passage_id == passage.id and note.change == pytest.approx(float(change))
         assert (note.beta, note.gamma) == pytest.approx((noted.beta, noted.gamma))
         assert 0 < note.beta < 1 and note.change > 0
-    assert notes[0].gamma == 1.0 and all(0 <= note.gamma <= 1 for note in notes[1:])
+    # Memory tokens of one segment meet each other, so not even the first passage is all new.
+    assert all(0 <= note.gamma < notes[0].gamma <= 1 for note in notes[1:])
 
 
 def test_an_outline_has_the_passages_that_changed_the_memory_most_one_a_page(bridges):

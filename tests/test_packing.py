@@ -12,6 +12,7 @@ from armt_core.packing import PackedLinear, can_pack, pack_linears
 from armt_core.pooling import mean_pool
 from armt_core.reading import read_sequential
 from ingest.settings import DEFAULT_MODEL
+from tests.fakes import write_all
 
 needs_kernels = pytest.mark.skipif(
     not can_pack(), reason="oneDNN makes no bfloat16 products on this processor"
@@ -67,8 +68,7 @@ def test_padding_to_whole_tiles_changes_neither_vector_nor_memory():
     reader = open_model(DEFAULT_MODEL, dtype=torch.float32)
     with torch.no_grad():
         reader.model.associative.value.normal_(std=0.05)
-        reader.model.associative.beta_weight.zero_()  # what is no fact is written, too
-        reader.model.associative.beta_bias.zero_()
+    write_all(reader.model)
     memory = padded = reader.model.empty_memory()
     for length in (3, 16, 37, 250):
         ids = torch.randint(1000, 20000, (1, length))

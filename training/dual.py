@@ -101,7 +101,7 @@ class Writes:
             beta = torch.sigmoid(logits)
             met = meet(made, beta, self.normalizer, first, system)
             written = Written(made, logits, met)
-            if fixed:
+            if fixed:  # once more, for `written` keeps the gradient into the keys
                 keys = made.detach()
                 met = meet(keys, beta, self.normalizer, first, system)
             else:

@@ -38,12 +38,10 @@ def train_folder(
     `training.fresh`, unless the recipe empties it in every batch.
     """
     chosen = load_recipe(recipe)
-    goes_on = checkpoints.exists(output)
-    if goes_on:
+    if checkpoints.exists(output):
         model, words = open_start(output)
     else:
         model, words = open_start(start, chosen.deltas, chosen.system)
-    if not goes_on:
         begin_roles(model, chosen.begin_as)
         if chosen.emptied < 1 and has_fresh_memory(model):
             begin(model, words, Texts(files.books(data, "train"), words))

@@ -34,15 +34,15 @@ def written_loss(trace: Trace, seen: Sequence[Sequence[Tensor | None]]) -> dict[
     seen: of each document's facts, as of `who_sees`.
     """
     logits = trace.logits
-    true = torch.zeros(logits.shape[1:], dtype=torch.bool)
+    told = torch.zeros(logits.shape[1:], dtype=torch.bool)
     for b, of in enumerate(seen):
         for which in of:
             if which is not None:
-                true[b] |= which.cpu()
-    true = true.to(logits.device)
+                told[b] |= which.cpu()
+    told = told.to(logits.device)
     nothing = logits.sum() * 0
     found = {
-        "loud": (((logits + _NOTHING) / _NOTHING).relu() + functional.softplus(logits))[:, ~true],
-        "faint": ((_MOST - logits) / _NOTHING).relu()[len(logits) // 3 :, true],
+        "loud": (((logits + _NOTHING) / _NOTHING).relu() + functional.softplus(logits))[:, ~told],
+        "faint": ((_MOST - logits) / _NOTHING).relu()[len(logits) // 3 :, told],
     }
     return {name: part.mean() if part.numel() else nothing for name, part in found.items()}
