@@ -26,7 +26,10 @@ class Mamba2Adapter(BackboneAdapter):
     def layer(
         self, index: int, hidden: Tensor, context: Context, delta: LayerDelta | None = None
     ) -> Tensor:
-        return self.layers[index](hidden, cache_params=context.cache)
+        block = self.layers[index]
+        # transformers pads rows to whole chunks. Numbers do not depend on how long they are.
+        block.mixer.chunk_size = min(self.backbone.config.chunk_size, hidden.shape[1])
+        return block(hidden, cache_params=context.cache)
 
     def finish(self, hidden: Tensor) -> Tensor:
         return self.backbone.backbone.norm_f(hidden)
