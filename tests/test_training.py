@@ -24,9 +24,11 @@ from training.data import files
 from training.data.articles import articles_of, passages_of
 from training.data.files import Question, Span
 from training.data.splits import split_of
+from training.decoys import decoy
 from training.depth import read_to_learn
 from training.fresh import _texts, begin
 from training.hiding import hide, tell
+from training.objectives import babilong
 from training.objectives.asking import Asking, AskingSettings
 from training.objectives.babilong import Babilong, Lengths, Story
 from training.objectives.meanings import Meanings, MeaningsSettings
@@ -167,6 +169,31 @@ def test_of_what_a_story_does_not_tell_nothing_is_to_be_said(words, texts):
     for filled in (True, False):
         answers = objective.answers([[]], nothing, filled)
         assert answers.target.tolist() == [words.sep]
+
+
+def test_a_share_of_filler_and_of_stories_has_decoys(words, texts, monkeypatch):
+    drawn, told = [], []
+    bare, tell_story = babilong.filler, babilong.tell
+
+    def of_filler(model, words, texts, number, *rest):
+        drawn.append((texts.change, number))
+        return bare(model, words, texts, number, *rest)
+
+    def of_stories(words, facts, texts, *rest):
+        told.append(texts.change)
+        return tell_story(words, facts, texts, *rest)
+
+    monkeypatch.setattr(babilong, "filler", of_filler)
+    monkeypatch.setattr(babilong, "tell", of_stories)
+    model = small_model(words).eval()
+    for share, parts, some in ((0.0, [(None, 64)], 0), (0.25, [(None, 48), (decoy, 16)], 50)):
+        drawn.clear(), told.clear()
+        settings = Lengths(batch=2, segments=(2,), stories=200, decoys=share)
+        objective = Babilong(settings, words, texts, {})
+        stories, _ = objective.drawn(model, 2, 64, random.Random(0))
+        read = objective.segments(model, stories, 2, 64, random.Random(0))
+        assert drawn == parts and [len(text.mask) for text in read] == [2, 2]
+        assert abs(told.count(decoy) - some) <= 20 * bool(some) and len(told) == 200
 
 
 def test_only_the_kinds_of_questions_that_a_recipe_names_are_asked(words, texts):

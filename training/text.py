@@ -1,7 +1,7 @@
 """Stretches of books and documents as tokenised sentences: filler, and what recall is about."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from ingest.sentences import sentence_spans
@@ -28,9 +28,15 @@ class Tells(Protocol):
 class Texts:
     """Running text to draw from; every draw is decided by the `random.Random` it is given."""
 
-    def __init__(self, texts: Sequence[str], words: Words) -> None:
+    def __init__(
+        self,
+        texts: Sequence[str],
+        words: Words,
+        change: Callable[[str, random.Random], str] | None = None,
+    ) -> None:
+        """change: what becomes of each sentence before it is tokenised; None: nothing."""
         self.texts = [text for text in texts if len(text) > _STRETCH]
-        self.words = words
+        self.words, self.change = words, change
         if not self.texts:
             raise ValueError(f"No text is longer than {_STRETCH} characters.")
 
@@ -43,7 +49,10 @@ class Texts:
             spans = sentence_spans(text[at : at + _STRETCH])
             # The first and the last sentence of a stretch may be cut.
             whole = spans[1:-1] or spans
-            yield from self.words.encode([text[at + a : at + b] for a, b in whole])
+            told = [text[at + a : at + b] for a, b in whole]
+            if self.change:
+                told = [self.change(sentence, draw) for sentence in told]
+            yield from self.words.encode(told)
             at += spans[-1][0] if len(spans) > 1 else _STRETCH
             if at >= len(text) - _STRETCH:
                 text, at = draw.choice(self.texts), 0

@@ -26,7 +26,7 @@ class Mamba2Adapter(BackboneAdapter):
     def layer(
         self, index: int, hidden: Tensor, context: Context, delta: LayerDelta | None = None
     ) -> Tensor:
-        block = self.layers[index]
+        block: Any = self.layers[index]
         # transformers pads rows to whole chunks. Numbers do not depend on how long they are.
         block.mixer.chunk_size = min(self.backbone.config.chunk_size, hidden.shape[1])
         return block(hidden, cache_params=context.cache)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from armt_core.model import ArmtModel
 from training.data.files import BabiQuestion
+from training.decoys import decoy
 from training.hiding import Place, Told, filler, laid, tell
 from training.objectives.addresses import address_loss
 from training.objectives.base import Learned, Objective
@@ -53,8 +54,10 @@ class Lengths:
     answer; nothing is to be said then. address, rivals, overlap, quiet: weights of the losses of
     what is looked up and of what it is mistaken for (`training.objectives.addresses`, `rivals` and
     `carried`), of keys that stray from all others (`training.traced`), and of what is written how
-    (`written`). fixed: what is said teaches no key and no query; these losses alone do. depth: only
-    the last so many segments are in the graph (truncated back-propagation); None: all."""
+    (`written`). decoys: share of stories and filler whose sentences of books have names of stories
+    in them (`training.decoys`). fixed: what is said teaches no key and no query; these losses
+    alone do. depth: only the last so many segments are in the graph (truncated back-propagation);
+    None: all."""
 
     tasks: tuple[int, ...] = (1,)
     batch: int = 16
@@ -73,6 +76,7 @@ class Lengths:
     rivals: float = 0.0
     overlap: float = 1.0
     quiet: float = 0.0
+    decoys: float = 0.0
     fixed: bool = False
     depth: int | None = None
 
@@ -99,6 +103,7 @@ class Babilong(Objective):
         stories: Mapping[int, Sequence[BabiQuestion]],
     ) -> None:
         self.lengths, self.words, self.texts, self.stories = lengths, words, texts, stories
+        self._decoys = Texts(texts.texts, words, decoy)
         self._told: dict[int, dict[int, list[Story]]] = {}  # by `segment_tokens` and task
         self._bare: dict[int, list[Text]] = {}  # by `segment_tokens`
         self._round = 0
@@ -166,7 +171,10 @@ class Babilong(Objective):
         """The S segments of these stories, each of all of them, with filler between."""
         if most not in self._bare:
             of_filler = random.Random(f"filler {most} {self._round}")
-            self._bare[most] = filler(model, self.words, self.texts, _FILLER, most, of_filler)
+            decoys = round(self.lengths.decoys * _FILLER)
+            parts = (self.texts, _FILLER - decoys), (self._decoys, decoys)
+            read = [filler(model, self.words, *part, most, of_filler) for part in parts if part[1]]
+            self._bare[most] = list(chain.from_iterable(read))
         bare = self._bare[most]
         return [
             Text.together([story.texts.get(s) or draw.choice(bare) for story in stories])
@@ -187,7 +195,9 @@ class Babilong(Objective):
                 fewest = math.ceil(_FACT * len(facts) / (_FULL * most))
                 if fewest <= _SPREAD:
                     over = draw.randint(fewest, max(fewest, min(_SPREAD, len(facts))))
-                    story = tell(self.words, facts, self.texts, over, most - 2, draw)
+                    decoys = size.decoys and draw.random() < size.decoys
+                    among = self._decoys if decoys else self.texts
+                    story = tell(self.words, facts, among, over, most - 2, draw)
                     for s in sorted(story.segments)[max(size.segments) :]:
                         del story.segments[s]  # there is never room for it
                     made[task].append((facts, story))

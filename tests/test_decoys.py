@@ -1,0 +1,52 @@
+"""Sentences of books with the names of stories in them: what is put where, and how often."""
+
+import random
+import re
+
+import pytest
+from transformers import AutoTokenizer
+
+from ingest.settings import DEFAULT_MODEL
+from training.decoys import decoy
+from training.rows import Words
+from training.text import Texts
+from training.worlds import GIVERS, MOVERS, OBJECTS, PLACES
+
+BOOK = (
+    "Mr. Darcy rose, and Elizabeth followed Bennet out of the house. A letter lay on the table. "
+    "Rain fell. "
+)
+
+
+@pytest.fixture(scope="module")
+def words() -> Words:
+    return Words.of(AutoTokenizer.from_pretrained(DEFAULT_MODEL))
+
+
+def test_names_of_stories_take_the_places_of_those_of_a_book_and_the_rest_stays():
+    draw = random.Random(0)
+    people, places, things = "|".join({*MOVERS, *GIVERS}), "|".join(PLACES), "|".join(OBJECTS)
+    made = [decoy(BOOK.strip(), draw) for _ in range(200)]
+    only_people = f"Mr. Darcy rose, and ({people}) followed ({people}) out of the house. A letter"
+    all_kinds = (
+        rf"Mr\. Darcy rose, and ({people}) followed ({people}) out of the ({places})\. "
+        rf"A ({things}) lay on the ({places})\. Rain fell\."
+    )
+    alone = sum(bool(re.match(only_people, text)) for text in made)
+    whole = [found for text in made if (found := re.fullmatch(all_kinds, text))]
+    assert alone + len(whole) == 200 and 70 < alone < 130
+    # Every name comes: none is left to itself.
+    assert {found[1] for found in whole} == {*MOVERS, *GIVERS}
+    assert {found[3] for found in whole} == set(PLACES)
+    assert {found[4] for found in whole} == set(OBJECTS)
+
+
+def test_text_is_changed_before_it_is_tokenised_and_each_draw_decides_how(words):
+    plain, changed = Texts([BOOK * 200], words), Texts([BOOK * 200], words, decoy)
+
+    def told(texts: Texts, seed: int) -> str:
+        sentences = texts.sentences(random.Random(seed))
+        return words.tokenizer.decode([t for _ in range(30) for t in next(sentences)])
+
+    assert "elizabeth" in told(plain, 1) and "elizabeth" not in told(changed, 1)
+    assert told(changed, 1) == told(changed, 1) != told(changed, 2)
