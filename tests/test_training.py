@@ -196,6 +196,23 @@ def test_a_share_of_filler_and_of_stories_has_decoys(words, texts, monkeypatch):
         assert abs(told.count(decoy) - some) <= 20 * bool(some) and len(told) == 200
 
 
+def test_stories_stand_closer_together_where_a_recipe_says_so(words, texts, monkeypatch):
+    model, over = small_model(words).eval(), []
+    tell_story = babilong.tell
+
+    def counted(words, facts, texts, segments, *rest):
+        over.append(segments)
+        return tell_story(words, facts, texts, segments, *rest)
+
+    monkeypatch.setattr(babilong, "tell", counted)
+    # Three facts of 8 tokens are more than half of 32 and less than nine tenths.
+    for full, segments in ((0.9, {1, 2, 3}), (0.5, {2, 3}), (0.3, {3})):
+        over.clear()
+        settings = Lengths(tasks=(1,), batch=2, stories=60, facts=(3, 3), full=full)
+        Babilong(settings, words, texts, {}).drawn(model, 1, 32, random.Random(0))
+        assert set(over) == segments and len(over) == 60
+
+
 def test_only_the_kinds_of_questions_that_a_recipe_names_are_asked(words, texts):
     settings = Lengths(tasks=(5,), batch=2, questions=3, facts=(4, 6), kinds=("Who gave",))
     objective, model = Babilong(settings, words, texts, {}), small_model(words).eval()

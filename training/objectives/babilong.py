@@ -31,8 +31,8 @@ from training.worlds import Asked, replay, simulate
 
 #: Segments of books without a fact that the stories of a round are hidden among.
 _FILLER = 64
-#: A story is told over at most so many segments, and fills them at most half. Tokens of a fact.
-_SPREAD, _FULL, _FACT = 8, 0.5, 8
+#: A story is told over at most so many segments. Tokens of a fact.
+_SPREAD, _FACT = 8, 8
 #: Facts that compete for a question beyond so many do not make it likelier to be asked.
 _RIVALS = 4
 #: Beginnings of stories that are drawn before it is said that none answers a question.
@@ -46,14 +46,15 @@ class Lengths:
     task is named so many are told and read once, and then met again: as many of their first
     segments as there is room for, among filler. renewed: after so many steps there are other
     stories, for what is met five times is known by heart. facts: fewest and most sentences of a
-    simulated story. kinds: how the questions begin that are asked, as all do with "". beside: share
-    of batches whose stories stand before their questions in one row, without memory: what answering
-    is, before it is from memory. filled: share of batches
-    that ask all questions of a story in one row, with a [MASK] for each answer (all answers of
-    bAbI qa1 to qa5 are words of one token). absent: share of questions that the story does not
-    answer; nothing is to be said then. address, rivals, overlap, quiet: weights of the losses of
-    what is looked up and of what it is mistaken for (`training.objectives.addresses`, `rivals` and
-    `carried`), of keys that stray from all others (`training.traced`), and of what is written how
+    simulated story. full: how much of its segments a story fills at most. kinds: how the questions
+    begin that are asked, as all do with "". beside: share of batches whose stories stand before
+    their questions in one row, without memory: what answering is, before it is from memory.
+    filled: share of batches that ask all questions of a story in one row, with a [MASK] for each
+    answer (all answers of bAbI qa1 to qa5 are words of one token). absent: share of questions that
+    the story does not answer; nothing is to be said then. address, rivals, overlap, quiet: weights
+    of the losses of what is looked up and of what it is mistaken for
+    (`training.objectives.addresses`, `rivals` and `carried`), of keys that stray from all others
+    (`training.traced`), and of what is written how
     (`written`). decoys: share of stories and filler whose sentences of books have names of stories
     in them (`training.decoys`). fixed: what is said teaches no key and no query; these losses
     alone do. depth: only the last so many segments are in the graph (truncated back-propagation);
@@ -67,6 +68,7 @@ class Lengths:
     stories: int = 32
     renewed: int = 25
     facts: tuple[int, int] = (2, 4)
+    full: float = 0.5
     simulated: float = 1.0
     kinds: tuple[str, ...] = ("",)
     beside: float = 0.0
@@ -192,7 +194,7 @@ class Babilong(Objective):
                     facts = simulate(task, draw.randint(*size.facts), draw)
                 else:
                     facts = list(draw.choice(self.stories[task]).facts)
-                fewest = math.ceil(_FACT * len(facts) / (_FULL * most))
+                fewest = math.ceil(_FACT * len(facts) / (size.full * most))
                 if fewest <= _SPREAD:
                     over = draw.randint(fewest, max(fewest, min(_SPREAD, len(facts))))
                     decoys = size.decoys and draw.random() < size.decoys
