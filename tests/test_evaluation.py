@@ -248,6 +248,7 @@ def test_a_training_is_evaluated_exported_and_opened_by_the_app(data, words, tmp
     printed = capsys.readouterr().out
     assert "| qa1 | 3 | 3 |" in printed and "| empty | 1 + 1 |" in printed
     assert "| 64 | 15% | 3 |" in printed
+    assert "| books | 30 |" in printed and "| decoys | 30 |" in printed
     assert "| across | final | vectors of whole passages | all | 1 | 100.0% (" in printed
     tables = json.loads(result.read_text())
     assert [(r["segments"], r["constant"]) for r in tables["babilong"]] == [(1, 1.0), (3, 1.0)]

@@ -11,7 +11,7 @@ from armt_core.errors import RecollectError, UsageError
 from ingest.terminal import ends_quietly
 
 #: What `evaluate` makes; named here too, so that --help needs no model code.
-TABLES = ("babilong", "spans", "recall", "retrieval")
+TABLES = ("babilong", "silence", "spans", "recall", "retrieval")
 #: What `ArmtConfig.system` can be.
 SYSTEMS = (
     "armt",

@@ -16,7 +16,7 @@ from torch.nn.attention import sdpa_kernel
 
 from armt_core.adapters import Context, Seen
 from armt_core.apart import placed, sees
-from armt_core.associative import dpfp, recall
+from armt_core.associative import Write, dpfp, recall
 from armt_core.errors import ModelError
 from armt_core.masks import attention_bias, positions
 from armt_core.memory import MemoryState
@@ -176,22 +176,24 @@ def read_on(
 ) -> MemoryState:
     """The memory after these segments, each of B documents; nothing is learned from them."""
     for text in segments:
-        memory = memory or model.empty_memory(len(text.mask))
-        tokens = placed(model, text.mask)
-        bias = sees(text.mask, model.config.num_memory_tokens, tokens.dtype)
-        reads, delta = (
-            LayerReads(memory, model.associative, tokens.dtype),
-            model.delta("memory"),
-        )
-        made = []
-        for index, seen in enumerate(text.seen):
-            tokens = reads(index, tokens)
-            tokens = model.adapter.tokens_apart(index, seen, tokens, bias, delta[index])
-            made.append(tokens)
-        memory, _ = model.write(torch.stack(made), memory, text.mask.any(-1))
+        memory, _ = read_one(model, text, memory or model.empty_memory(len(text.mask)))
     if memory is None:
         raise ValueError("There is no segment to read.")
     return memory
+
+
+@torch.no_grad()
+def read_one(model: ArmtModel, text: Text, memory: MemoryState) -> tuple[MemoryState, Write]:
+    """The memory after a segment of each of B documents, and what was written."""
+    tokens = placed(model, text.mask)
+    bias = sees(text.mask, model.config.num_memory_tokens, tokens.dtype)
+    reads, delta = LayerReads(memory, model.associative, tokens.dtype), model.delta("memory")
+    made = []
+    for index, seen in enumerate(text.seen):
+        tokens = reads(index, tokens)
+        tokens = model.adapter.tokens_apart(index, seen, tokens, bias, delta[index])
+        made.append(tokens)
+    return model.write(torch.stack(made), memory, text.mask.any(-1))
 
 
 def ask_traced(

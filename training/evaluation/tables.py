@@ -16,6 +16,7 @@ from training.data.articles import Article, articles_of
 from training.evaluation.babilong import BabilongRow, babilong
 from training.evaluation.recall import RecallRow, recall
 from training.evaluation.retrieval import RetrievalRow, retrieval
+from training.evaluation.silence import SilenceRow, silence
 from training.evaluation.spans import SpanRow, spans
 from training.hiding import filler
 from training.rows import Words
@@ -28,10 +29,14 @@ _FILLER = 256
 #: Most segments read for a row of bAbI stories: of very long ones 10 stories must do.
 _SEGMENTS = 32_000
 
-Row = BabilongRow | SpanRow | RecallRow | RetrievalRow
+#: Segments of books that are read for each document asked for, to see what is written of them.
+_SILENCE = 10
+
+Row = BabilongRow | SilenceRow | SpanRow | RecallRow | RetrievalRow
 #: What a row of each table is, in the order in which they are made.
 ROWS: dict[str, type[Row]] = {
     "babilong": BabilongRow,
+    "silence": SilenceRow,
     "spans": SpanRow,
     "recall": RecallRow,
     "retrieval": RetrievalRow,
@@ -77,6 +82,9 @@ def evaluate(
                 log.info("%s", " | ".join(rows[-1].cells()))
         return rows
 
+    def of_silence() -> list[SilenceRow]:
+        return silence(model, words, Texts(files.books(data, "dev"), words), _SILENCE * n)
+
     def of_spans() -> list[SpanRow]:
         read = articles()
         # Beside memory tokens that are "apart" the reader is told nothing by the memory.
@@ -89,6 +97,7 @@ def evaluate(
 
     makers: dict[str, Callable[[], Sequence[Row]]] = {
         "babilong": of_babilong,
+        "silence": of_silence,
         "spans": of_spans,
         "recall": of_recall,
         "retrieval": lambda: retrieval(
