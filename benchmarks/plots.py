@@ -49,6 +49,8 @@ def draw(name: str, panels: Sequence[Panel], folder: Path = FIGURES) -> Path:
                 axes.set_yscale("log")
             axes.grid(color="0.92")
             axes.legend(frameon=False)
+        for spare in figure.axes[len(panels) :]:
+            spare.set_axis_off()
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{name}.svg"
         figure.savefig(path, metadata={"Date": None, "Creator": None})
