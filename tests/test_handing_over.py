@@ -34,7 +34,7 @@ from storage.library import Library
 from tests.test_default_model import AROUND
 
 JOHN, SANDRA = "John moved to the hallway. ", "Sandra journeyed to the bathroom. "
-STORY = f"{3 * AROUND}{JOHN}{AROUND}{SANDRA}{2 * AROUND}"
+STORY = f"{2 * AROUND}{JOHN}{AROUND}{SANDRA}{3 * AROUND}"
 QUESTION = "Where is John?"
 SCAN = Path(__file__).parent.parent / "examples" / "corpus" / "light-float-certificate-scan.pdf"
 
