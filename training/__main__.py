@@ -79,7 +79,10 @@ def main(arguments: list[str] | None = None) -> int:
     evaluate.add_argument("--tasks", type=int, nargs="+", default=[1, 2, 3, 4, 5], metavar="QA")
     evaluate.add_argument("--segments", type=int, nargs="+", default=[1, 4, 16], metavar="S")
     evaluate.add_argument(
-        "-n", type=int, default=100, help="stories of a task at a length; documents for recall"
+        "-n",
+        type=int,
+        default=100,
+        help="stories of a task at a length; documents for recall; tens of segments for silence",
     )
     evaluate.add_argument("--questions", type=int, default=500, help="of each kind, for spans")
     evaluate.add_argument(

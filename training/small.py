@@ -147,7 +147,7 @@ def small_model(
             head_dim=2 * WIDTH // 8,
             state_size=64,
             n_groups=1,
-            # What was fastest on a CPU, in rows of 25 to 250 tokens.
+            # About what is fastest on a CPU, in rows of 25 to 250 tokens; not what is computed.
             chunk_size=25,
             initializer_range=0.02,
             tie_word_embeddings=True,

@@ -54,11 +54,10 @@ class Lengths:
     the story does not answer; nothing is to be said then. address, rivals, overlap, quiet: weights
     of the losses of what is looked up and of what it is mistaken for
     (`training.objectives.addresses`, `rivals` and `carried`), of keys that stray from all others
-    (`training.traced`), and of what is written how
-    (`written`). decoys: share of stories and filler whose sentences of books have names of stories
-    in them (`training.decoys`). fixed: what is said teaches no key and no query; these losses
-    alone do. depth: only the last so many segments are in the graph (truncated back-propagation);
-    None: all."""
+    (`training.traced`), and of what is written how (`written`). decoys: share of stories and filler
+    whose sentences of books have names of stories in them (`training.decoys`). fixed: what is said
+    teaches no key and no query; these losses alone do. depth: only the last so many segments are in
+    the graph (truncated back-propagation); None: all."""
 
     tasks: tuple[int, ...] = (1,)
     batch: int = 16
