@@ -124,7 +124,8 @@ class Answerer:
         memory: Memory = "final",
         k: int = PASSAGES,
     ) -> Answer:
-        """The answer: a quote from the best supported of the best k passages, or "not found".
+        """The answer: a quote from the best supported of the best k passages, what memory alone
+        says where it is surer, or "not found".
 
         documents: ids or titles, at most 8; None: all. as_of_page: memory and passages up
         to and with this page (0-based). memory: "empty" reads nothing from memory, for
@@ -146,9 +147,9 @@ class Answerer:
         memory: Memory = "final",
         k: int = PASSAGES,
     ) -> Iterator[list[FoundPassage] | Answer]:
-        """What `ask` gives, and before it each part as soon as it is known: the passages that
-        are read, and the answer from them, if there is one, before memory was asked. Where all
-        documents are asked and one is deleted meanwhile, everything begins again."""
+        """What `ask` gives, and before it each part as soon as it is known: the passages that are
+        read, and the answer from them, if there is one, before memory was asked and may be surer.
+        Where all documents are asked and one is deleted meanwhile, everything begins again."""
         for left in reversed(range(_BEGINNINGS)):
             try:
                 yield from self._steps(question, documents, as_of_page, memory, k)
@@ -208,10 +209,10 @@ class Answerer:
             said = self._from_memory(question, scopes)
         timings["total"] = round(sum(timings.values()), 1)
         answer = replace(answer, memory_answer=said)
-        if not answer.found and said is not None and said.confidence >= self.memory_threshold:
-            answer = replace(
-                answer, answer=said.text, found=True, source="memory", confidence=said.confidence
-            )
+        # A passage tells what was so when it was written, memory what is so at the end.
+        surer = said is not None and (not answer.found or said.confidence > answer.confidence)
+        if said is not None and surer and said.confidence >= self.memory_threshold:
+            answer = answer.by_memory(said)
         yield answer
 
     @property
@@ -279,12 +280,13 @@ class Answerer:
         if not scopes:
             return None
         memories = MemoryState.stack([scope.memory for scope in scopes])
+        confidence = self._memory_calibration.confidence
         said = self.model.answers(question, memories)
-        (text, raw), scope = max(zip(said, scopes, strict=True), key=lambda pair: pair[0][1])
-        if not text.strip():
+        answers = [(s, scope) for s, scope in zip(said, scopes, strict=True) if s.text.strip()]
+        if not answers:
             return None
-        confidence = self._memory_calibration.confidence(raw)
-        return MemoryAnswer(text.strip(), confidence, scope.document.id)
+        best, scope = max(answers, key=lambda pair: confidence(pair[0]))
+        return MemoryAnswer(best.text.strip(), confidence(best), scope.document.id)
 
 
 def _as_found(found: Sequence[tuple[Passage, Scored]]) -> list[FoundPassage]:

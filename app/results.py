@@ -1,6 +1,6 @@
 """What asking and searching give back: frozen records, as JSON the keys of the design."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from storage.records import Passage
@@ -101,10 +101,10 @@ class MemoryAnswer:
 class Answer:
     """The answer to one question.
 
-    answer: cleaned text; None if nothing was found. confidence: 0 to 1, of the best
-    citation. answer_start and answer_end: offsets of the answer in the stored text of
+    answer: cleaned text; None if nothing was found. confidence: 0 to 1, of what answers, or of the
+    best citation. answer_start and answer_end: offsets of the answer in the stored text of
     citations[0]'s page. citations: the best k passages when found, else none.
-    nearest: when nothing was found, where one might look.
+    nearest: when nothing was found, or memory alone answered, where one might look.
     """
 
     question: str
@@ -118,3 +118,25 @@ class Answer:
     memory_answer: MemoryAnswer | None
     timings_ms: dict[str, float]
     nearest: tuple[Citation, ...] = ()
+
+    def by_memory(self, said: MemoryAnswer) -> "Answer":
+        """The same question answered by memory; the best passages are the nearest then."""
+        return replace(
+            self,
+            answer=said.text,
+            found=True,
+            confidence=said.confidence,
+            source="memory",
+            answer_start=None,
+            answer_end=None,
+            citations=(),
+            nearest=self.citations or self.nearest,
+        )
+
+
+@dataclass(frozen=True)
+class Sides:
+    """One question answered from passages, as far as they do, and in the end."""
+
+    passages: Answer
+    whole: Answer

@@ -12,7 +12,7 @@ from app.answering import Answerer
 from app.conversing import Asked, Turn, begin, keep, turns, withdraw
 from app.handing_over import exported, import_memory, title_to_hand_over
 from app.requests import check_length
-from app.results import Answer, Citation, FoundPassage, Memory
+from app.results import Answer, Citation, FoundPassage, Memory, Sides
 from armt_core.errors import (
     ParseError,
     PasswordNeeded,
@@ -161,12 +161,15 @@ class Service:
 
     def compare(
         self, question: str, documents: Sequence[str] | None, as_of_page: int | None
-    ) -> tuple[Answer, Answer]:
+    ) -> tuple[Sides, Sides]:
         """The answers with the memory as read and with an emptied one. Raises as `ask`."""
-        return (
-            self.ask(question, documents, as_of_page, "final"),
-            self.ask(question, documents, as_of_page, "empty"),
-        )
+
+        def sides(memory: Memory) -> Sides:
+            steps = self.steps(question, documents, as_of_page, memory)
+            answers = [step for step in steps if isinstance(step, Answer)]
+            return Sides(answers[0], answers[-1])
+
+        return sides("final"), sides("empty")
 
     def begin(self, conversation_id: str | None, question: str) -> Asked:
         """Keeps a question that is about to be answered. See `app.conversing.begin`."""

@@ -17,6 +17,7 @@ from typing import Any
 
 import snowballstemmer
 
+from armt_core.document_model import Said
 from armt_core.errors import ModelError
 from storage.library import Library
 from storage.search import words_of
@@ -61,16 +62,24 @@ class Calibration:
 
 @dataclass(frozen=True)
 class MemoryCalibration:
-    """From what the language-model head says of its own answer to how often that is right."""
+    """From the chance that an answer from memory has in the model's own eyes, and from how strongly
+    the memory was asked, to how often it is right."""
 
-    slope: float
+    chance: float
+    urgency: float
     bias: float
     threshold: float
 
-    def confidence(self, raw: float) -> float:
-        """0 to 1: sigmoid(slope logit(raw) + bias), of a raw confidence from 0 to 1."""
-        raw = min(max(raw, 1e-6), 1 - 1e-6)
-        return 1 / (1 + math.exp(-(self.slope * math.log(raw / (1 - raw)) + self.bias)))
+    def confidence(self, said: Said) -> float:
+        """0 to 1: sigmoid(chance logit(said.chance) + urgency said.urgency + bias)."""
+        total = self.chance * logit(said.chance) + self.urgency * said.urgency + self.bias
+        return 1 / (1 + math.exp(-total))
+
+
+def logit(chance: float) -> float:
+    """ln(p / (1 - p)), of chances that are no more certain than one in a million."""
+    chance = min(max(chance, 1e-6), 1 - 1e-6)
+    return math.log(chance / (1 - chance))
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def run_apart(
     model: "ArmtModel",
     input_ids: Tensor,
     mask: Tensor,
-    memory: MemoryState,
+    reads: LayerReads,
     write: bool,
     prefix: Tensor | None,
     role: Role | None,
@@ -89,15 +89,14 @@ def run_apart(
     if write and role is not None:
         raise ModelError(f'Only text that is read is written, not what is asked as "{role}".')
     if write:
-        return through(model, input_ids, mask, memory)
+        return _beside(model, input_ids, mask, reads)
     adapter, delta = model.adapter, model.delta(role)
     T = input_ids.shape[1]
     places = positions(mask, T)
     text = adapter.place(adapter.tokens(input_ids), places)
     context = Context(attention_bias(mask, T, 0, prefix, False, False, text.dtype), places)
-    reads = LayerReads(memory, model.associative, text.dtype) if role == "answer" else None
     for index in range(model.config.num_hidden_layers):
-        told = reads(index, text) if reads else text
+        told = reads(index, text) if role == "answer" else text
         text = adapter.layer(index, told, context, delta[index])
     return adapter.finish(text), None
 
@@ -107,9 +106,14 @@ def through(
 ) -> tuple[Tensor, Tensor]:
     """A segment with memory tokens beside it through all layers: hidden states of the text
     (B, T, D), and the memory tokens as they leave each layer, (L, B, M, D). Nothing is written."""
+    return _beside(model, input_ids, mask, LayerReads.of(model, memory))
+
+
+def _beside(
+    model: "ArmtModel", input_ids: Tensor, mask: Tensor, reads: LayerReads
+) -> tuple[Tensor, Tensor]:
     adapter, delta = model.adapter, model.delta("memory")
     segment = enter(model, input_ids, mask)
-    reads = LayerReads(memory, model.associative, segment.text.dtype)
     made: list[Tensor] = []
     for index in range(model.config.num_hidden_layers):
         segment = segment.layer(adapter, index, partial(reads, index), delta[index])

@@ -17,6 +17,7 @@ from torch.nn import functional
 from armt_core.config import ArmtConfig
 from armt_core.errors import ModelError
 from armt_core.generation import say_after_prefix
+from armt_core.layers import urgency
 from armt_core.memory import MemoryState
 from armt_core.model import ArmtModel
 from armt_core.pooling import mean_pool, pool_parts
@@ -47,6 +48,17 @@ class Noted:
     beta: float
     gamma: float
     change: float
+
+
+@dataclass(frozen=True)
+class Said:
+    """An answer from memory alone. chance: the geometric mean of the probabilities of its tokens,
+    its stop included; 0 where nothing is said. urgency: how strongly the memory was asked for it
+    (`armt_core.layers.urgency`)."""
+
+    text: str
+    chance: float
+    urgency: float
 
 
 @dataclass(frozen=True)
@@ -243,34 +255,32 @@ class DocumentModel:
             for b, offsets in enumerate(encoded["offset_mapping"])
         ]
 
-    def answer(self, question: str, memory: MemoryState, most: int = 32) -> tuple[str, float]:
+    def answer(self, question: str, memory: MemoryState, most: int = 32) -> Said:
         """`answers` of one document."""
         return self.answers(question, memory, most)[0]
 
     @torch.inference_mode()
-    def answers(
-        self, question: str, memory: MemoryState, most: int = 32
-    ) -> list[tuple[str, float]]:
-        """Of each of B documents a greedy answer of at most `most` tokens from its memory alone,
-        and its confidence.
-
-        Confidence is the geometric mean of the probabilities of the answer's tokens, its
-        stop included; 0 where nothing is said. Only for weights trained to do this.
-        """
+    def answers(self, question: str, memory: MemoryState, most: int = 32) -> list[Said]:
+        """Of each of B documents a greedy answer of at most `most` tokens from its memory alone.
+        Only for weights trained to do this."""
         ids = self.token_ids(question).expand(memory.batch, -1)  # (B, T)
         if self.model.adapter.causal:
             new, chances = self._continued(ids, memory, most)
+            asked = urgency(self.model, ids, memory)
         else:
             new, chances = say_after_prefix(self.model, ids, memory=memory, max_new_tokens=most)
+            start = ids.new_full((len(ids), 1), self.config.backbone.bos_token_id)
+            prefix = torch.tensor([ids.shape[1]], device=ids.device)
+            asked = urgency(self.model, torch.cat([ids, start], dim=1), memory, prefix)
         if not new.shape[1]:
-            return [("", 0.0)] * len(ids)
+            return [Said("", 0.0, strength) for strength in asked.tolist()]
         stops = new == self.config.backbone.eos_token_id
         counts = (stops.cumsum(-1) - stops.long() == 0).float()  # up to the first stop
-        confidences = ((chances * counts).sum(-1) / counts.sum(-1)).exp().tolist()
+        means = ((chances * counts).sum(-1) / counts.sum(-1)).exp().tolist()
         said = self.tokenizer.batch_decode(new, skip_special_tokens=True)
         return [
-            (text, confidence if text.strip() else 0.0)
-            for text, confidence in zip(said, confidences, strict=True)
+            Said(text, chance if text.strip() else 0.0, strength)
+            for text, chance, strength in zip(said, means, asked.tolist(), strict=True)
         ]
 
     def _continued(self, ids: Tensor, memory: MemoryState, most: int) -> tuple[Tensor, Tensor]:

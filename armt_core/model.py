@@ -23,16 +23,16 @@ from transformers import initialization as init
 from transformers.utils import ModelOutput
 
 from armt_core.adapters import adapter_class
-from armt_core.apart import run_apart
 from armt_core.associative import AssociativeMemory, Write
 from armt_core.config import ArmtConfig
 from armt_core.errors import MemoryMismatch, ModelError
 from armt_core.generation import generate_after_prefix
+from armt_core.layers import run_layers
 from armt_core.lowrank import LayerDelta, LowRank, Role
 from armt_core.memory import MemoryState
+from armt_core.reads import LayerReads
 from armt_core.spans import SpanHead
 from armt_core.system_model import SystemModel
-from armt_core.together import run_together
 
 
 @dataclass
@@ -187,10 +187,8 @@ class ArmtModel(SystemModel, GenerationMixin):
             if attention_mask is None
             else attention_mask.bool()
         )
-        if self.config.memory_tokens == "apart":
-            hidden, made = run_apart(self, input_ids, mask, memory, write, prefix, role)
-        else:
-            hidden, made = run_together(self, input_ids, mask, memory, write, prefix, cache, role)
+        reads = LayerReads.of(self, memory)
+        hidden, made = run_layers(self, input_ids, mask, reads, write, prefix, cache, role)
         return hidden, made, memory, mask.any(-1)
 
     def forward(

@@ -4,12 +4,16 @@ Axes: L layers, B documents, R rows of each, T positions, K key features, D widt
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor
 
 from armt_core.associative import AssociativeMemory, read
 from armt_core.memory import MemoryState
+
+if TYPE_CHECKING:
+    from armt_core.model import ArmtModel
 
 #: Hidden states (B, T, D) with what the memory of one layer adds.
 Read = Callable[[Tensor], Tensor]
@@ -30,6 +34,11 @@ class LayerReads:
             self._A = memory.associations.to(dtype).unbind()  # L of (B, K, D)
             self._z = memory.normalizer.to(dtype).unbind()  # L of (B, K)
             self._query = associative.query.to(dtype).unbind()  # L of (d_mem, D)
+
+    @classmethod
+    def of(cls, model: "ArmtModel", memory: MemoryState) -> Self:
+        """What the layers of this model read of `memory`."""
+        return cls(memory, model.associative, model.backbone.dtype)
 
     def __call__(self, index: int, hidden: Tensor) -> Tensor:
         """hidden (B * R, T, D) with what its layer's memory adds."""

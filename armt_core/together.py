@@ -17,7 +17,6 @@ from transformers import Cache
 from armt_core.adapters import BackboneAdapter, Context
 from armt_core.lowrank import LayerDelta, Role
 from armt_core.masks import attention_bias, memory_positions, positions
-from armt_core.memory import MemoryState
 from armt_core.reads import LayerReads, Read
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def run_together(
     model: "ArmtModel",
     input_ids: Tensor,
     mask: Tensor,
-    memory: MemoryState,
+    reads: LayerReads,
     write: bool,
     prefix: Tensor | None,
     cache: Cache | None,
@@ -81,7 +80,6 @@ def run_together(
     alone; shapes as there."""
     adapter, delta = model.adapter, model.delta(role)
     rows = enter(model, input_ids, mask, write, prefix, cache)
-    reads = LayerReads(memory, model.associative, rows.hidden.dtype)
     made: list[Tensor] = []
     for index in range(model.config.num_hidden_layers):
         rows = rows.layer(adapter, index, partial(reads, index), delta[index])

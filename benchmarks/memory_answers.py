@@ -11,11 +11,11 @@ from pathlib import Path
 
 import torch
 
-from app.support import MemoryCalibration
-from armt_core.document_model import DocumentModel
+from app.support import MemoryCalibration, logit
+from armt_core.document_model import DocumentModel, Said
 from armt_core.memory import MemoryState
 from benchmarks.articles import ArticleQuestion, kept_apart
-from benchmarks.fitting import logistic, threshold
+from benchmarks.fitting import logistic, matrix, threshold
 from training.data import files
 from training.depth import read_documents
 from training.evaluation.metrics import auroc, calibration_error, exact_match
@@ -34,45 +34,46 @@ def memory_calibration(
     # Where nothing is said there is nothing to be sure of.
     articles, asked = kept_apart(data / "qa" / "squad-articles.jsonl.gz", calibrates=True)
     told_of, strange = _stories(model, data, [q.question for q in asked if q.answers])
-    answers = [(raw, hit, False) for raw, hit in told_of if raw]
+    answers = [(said, hit, False) for said, hit in told_of if said.chance]
     others = strange + _articles(model, articles, asked)
-    answers += [(raw, hit, True) for raw, hit in others if raw]
+    answers += [(said, hit, True) for said, hit in others if said.chance]
     random.Random(0).shuffle(answers)
     fitted, held_out = answers[::2], answers[1::2]
-    rows = torch.tensor([[_logit(raw)] for raw, _, _ in fitted], dtype=torch.float64)
+    rows = matrix([(logit(said.chance), said.urgency) for said, _, _ in fitted])
     right = torch.tensor([float(hit) for _, hit, _ in fitted], dtype=torch.float64)
-    (slope,), bias = logistic(rows, right)
-    free = MemoryCalibration(slope, bias, 0.0)
-    line = threshold([(True, hit, free.confidence(raw)) for raw, hit, _ in fitted])
+    (chance, urgency), bias = logistic(rows, right)
+    free = MemoryCalibration(chance, urgency, bias, 0.0)
+    line = threshold([(True, hit, free.confidence(said)) for said, hit, _ in fitted])
     # Other documents and questions than of stories are what people have: surer than at any wrong
     # answer to those.
-    line = max([line, *(free.confidence(raw) for raw, hit, article in answers if article > hit)])
-    told = [(free.confidence(raw), hit) for raw, hit, _ in held_out]
-    return {"slope": round(slope, 4), "bias": round(bias, 4), "threshold": round(line, 4)}, {
+    line = max([line, *(free.confidence(said) for said, hit, article in answers if article > hit)])
+    told = [(free.confidence(said), hit) for said, hit, _ in held_out]
+    given = [hit for said, hit, article in answers if free.confidence(said) > line and not article]
+    values = {"chance": chance, "urgency": urgency, "bias": bias, "threshold": line}
+    return {name: round(value, 4) for name, value in values.items()}, {
         "n": len(told),
         "right": sum(hit for _, hit in told) / len(told),
+        "stories": sum(not article for _, _, article in answers),
+        "stories_right": sum(hit for _, hit, article in answers if not article),
+        "stories_given": len(given),
+        "stories_given_right": sum(given),
         "auroc": auroc([c for c, hit in told if hit], [c for c, hit in told if not hit]),
         "calibration_error": calibration_error([c for c, _ in told], [hit for _, hit in told]),
     }
 
 
-def _logit(raw: float) -> float:
-    raw = min(max(raw, 1e-6), 1 - 1e-6)
-    return float(torch.logit(torch.tensor(raw, dtype=torch.float64)))
-
-
-#: Raw confidence of an answer, and whether it is right.
-_Said = tuple[float, bool]
+#: An answer, and whether it is right.
+_Judged = tuple[Said, bool]
 
 
 def _stories(
     model: DocumentModel, data: Path, other: Sequence[str]
-) -> tuple[list[_Said], list[_Said]]:
+) -> tuple[list[_Judged], list[_Judged]]:
     """Answers to the question of each story, and to `STRANGE` of `other`, of which it tells
     nothing."""
     words, draw = Words.of(model.tokenizer), random.Random(0)
-    answers: list[_Said] = []
-    strange: list[_Said] = []
+    answers: list[_Judged] = []
+    strange: list[_Judged] = []
     texts, most = Texts(files.books(data, "dev"), words), model.text_tokens
     for task in TASKS:
         stories = [q for q in files.babi(data, task, "dev") if fits(q.facts, min(SEGMENTS), most)]
@@ -80,9 +81,9 @@ def _stories(
             length = draw.choice(SEGMENTS)
             story = hide(words, question.facts, texts, length, most, draw)
             memory = read_documents(model.model, [[words.segment(s) for s in story]], words.pad)
-            said, raw = model.answer(question.question, memory)
-            answers.append((raw, said.strip() == question.answer))
-            strange += [(model.answer(q, memory)[1], False) for q in draw.sample(other, STRANGE)]
+            said = model.answer(question.question, memory)
+            answers.append((said, said.text.strip() == question.answer))
+            strange += [(model.answer(q, memory), False) for q in draw.sample(other, STRANGE)]
     return answers, strange
 
 
@@ -90,7 +91,7 @@ def _articles(
     model: DocumentModel,
     articles: Mapping[str, Sequence[str]],
     questions: Sequence[ArticleQuestion],
-) -> list[_Said]:
+) -> list[_Judged]:
     memories: dict[str, MemoryState] = {}
     for title, paragraphs in articles.items():
         memory = model.model.empty_memory()
@@ -99,7 +100,7 @@ def _articles(
         memories[title] = memory
     answers = []
     for question in questions[:QUESTIONS]:
-        said, raw = model.answer(question.question, memories[question.article])
-        right = bool(question.answers) and exact_match(said, question.answers) > 0
-        answers.append((raw, right))
+        said = model.answer(question.question, memories[question.article])
+        right = bool(question.answers) and exact_match(said.text, question.answers) > 0
+        answers.append((said, right))
     return answers

@@ -110,5 +110,5 @@ _SENTENCES = {"ranking": _RANKING, "found": {**_RANKING, "share": 0.0}, "bias": 
 CALIBRATION_JSON = json.dumps({"sentences": {**_SENTENCES, "threshold": 0.5}})
 CALIBRATION = Calibrations(
     Calibration(tuple(_RANKING.values()), (*_RANKING.values(), 0.0), -7.0, 0.5),
-    memory=MemoryCalibration(1.0, 0.0, 1.0),
+    memory=MemoryCalibration(1.0, 0.0, 0.0, 1.0),
 )

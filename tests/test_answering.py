@@ -13,7 +13,7 @@ from app.answering import Answerer
 from app.results import Answer, page_name
 from app.sentences import quotable
 from app.support import Calibration, Calibrations, MemoryCalibration, QuestionWords
-from armt_core.document_model import DocumentModel
+from armt_core.document_model import DocumentModel, Said
 from armt_core.errors import (
     AmbiguousName,
     DamagedSnapshot,
@@ -248,17 +248,17 @@ def test_memory_alone_answers_from_the_most_confident_document(remembered, remem
         memories = MemoryState.stack([answerer.memories.of(d) for d in documents])
         answers = remembering.answers(question, memories)
         by_hand = {d.id: answer for d, answer in zip(documents, answers, strict=True)}
-        best = max(by_hand, key=lambda name: by_hand[name][1])
+        best = max(by_hand, key=lambda name: by_hand[name].chance)
         said = answerer.ask(question).memory_answer
         assert said is not None and said.text and 0.0 <= said.confidence <= 1.0
         assert said.document_id == best
-        assert said.confidence == pytest.approx(by_hand[best][1], rel=1e-9)
-        assert said.text == by_hand[best][0].strip()
+        assert said.confidence == pytest.approx(by_hand[best].chance, rel=1e-9)
+        assert said.text == by_hand[best].text.strip()
         for document in remembered.documents():
             alone = answerer.ask(question, documents=[document.id]).memory_answer
             assert alone is not None and alone.document_id == document.id
             one = remembering.answer(question, answerer.memories.of(document))
-            assert alone.confidence == pytest.approx(one[1], rel=1e-9)
+            assert alone.confidence == pytest.approx(one.chance, rel=1e-9)
 
 
 def test_an_untrained_memory_answers_nothing(island, reader):
@@ -372,7 +372,7 @@ def test_memory_answers_where_no_passage_does_and_its_own_threshold_is_passed(
     nothing = at_threshold(1.1)
     said = Answerer(remembered, remembering, nothing).ask(QUESTIONS[0])
     assert not said.found and said.memory_answer is not None
-    easy = replace(nothing, memory=MemoryCalibration(1.0, 0.0, said.memory_answer.confidence))
+    easy = replace(nothing, memory=MemoryCalibration(1.0, 0.0, 0.0, said.memory_answer.confidence))
     answer = Answerer(remembered, remembering, easy).ask(QUESTIONS[0])
     assert (answer.found, answer.source, answer.citations) == (True, "memory", ())
     assert answer.answer == said.memory_answer.text
@@ -380,12 +380,35 @@ def test_memory_answers_where_no_passage_does_and_its_own_threshold_is_passed(
     assert answer.answer_start is None and answer.nearest == said.nearest
 
 
-def test_memory_confidence_is_the_logistic_of_the_raw_one():
-    same = MemoryCalibration(1.0, 0.0, 0.5)
-    assert [same.confidence(raw) for raw in (0.1, 0.5, 0.9)] == pytest.approx([0.1, 0.5, 0.9])
-    doubtful = MemoryCalibration(2.0, -1.0, 0.5)
-    assert doubtful.confidence(0.75) == pytest.approx(1 / (1 + math.exp(1) / 9))
-    assert 0.0 < doubtful.confidence(0.0) < 1e-9 and doubtful.confidence(1.0) < 1.0
+def test_of_a_passage_and_of_memory_the_surer_answers(remembered, remembering):
+    def asked(bias: float) -> list[Answer]:
+        memory = MemoryCalibration(0.0, 0.0, bias, 0.1)  # of the same confidence whatever is said
+        answerer = Answerer(remembered, remembering, replace(at_threshold(0.0), memory=memory))
+        *_, before, last = answerer.steps(QUESTIONS[0])
+        assert isinstance(before, Answer) and isinstance(last, Answer)
+        assert before.source == "passage" and before.citations and not before.nearest
+        return [before, last]
+
+    passage = asked(-30.0)[0]
+    even = math.log(passage.confidence / (1 - passage.confidence))
+    before, last = asked(even - 0.01)
+    assert last == replace(before, memory_answer=last.memory_answer, timings_ms=last.timings_ms)
+    before, last = asked(even + 0.01)
+    assert last.memory_answer is not None and last.memory_answer.confidence > passage.confidence
+    assert (last.source, last.answer) == ("memory", last.memory_answer.text)
+    assert last.confidence == last.memory_answer.confidence and last.answer_start is None
+    assert (last.citations, last.nearest) == ((), before.citations)
+
+
+def test_memory_confidence_is_the_logistic_of_the_chance_and_of_how_strongly_memory_was_asked():
+    same = MemoryCalibration(1.0, 0.0, 0.0, 0.5)
+    chances = [same.confidence(Said("hall", raw, 3.0)) for raw in (0.1, 0.5, 0.9)]
+    assert chances == pytest.approx([0.1, 0.5, 0.9])
+    doubtful = MemoryCalibration(2.0, 0.5, -1.0, 0.5)
+    sure = doubtful.confidence(Said("hall", 0.75, 4.0))
+    assert sure == pytest.approx(1 / (1 + math.exp(1 - 0.5 * 4.0) / 9))
+    assert 0.0 < doubtful.confidence(Said("", 0.0, 0.0)) < 1e-9
+    assert doubtful.confidence(Said("hall", 1.0, 0.0)) < 1.0
 
 
 def test_two_who_ask_at_once_get_the_answers_they_get_alone(remembered, remembering):

@@ -190,13 +190,17 @@ def test_several_memories_are_asked_at_once_and_each_answers_as_alone(words):
         bias[words.sep] = torch.stack([a - b for a, b in ahead]).sort().values[1:3].mean()
     alone = [opened.answer("Who came?", memory, most=5) for memory in memories]
     both = opened.answers("Who came?", MemoryState.stack(memories), most=5)
-    for (text, confidence), (said, sure) in zip(both, alone, strict=True):
-        assert text == said and confidence == pytest.approx(sure, rel=1e-4)
-    assert sorted(bool(text) for text, _ in both) == [False, False, True, True]
-    assert all((confidence > 0) == bool(text) for text, confidence in both)
+    for beside, by_itself in zip(both, alone, strict=True):
+        assert beside.text == by_itself.text
+        assert beside.chance == pytest.approx(by_itself.chance, rel=1e-4)
+        assert beside.urgency == pytest.approx(by_itself.urgency, rel=1e-4)
+    assert sorted(bool(said.text) for said in both) == [False, False, True, True]
+    assert all((said.chance > 0) == bool(said.text) for said in both)
     with torch.no_grad():
         bias[words.sep] = 100.0
-    assert opened.answers("Who came?", MemoryState.stack(memories)) == [("", 0.0)] * 4
+    silent = opened.answers("Who came?", MemoryState.stack(memories))
+    assert [(said.text, said.chance) for said in silent] == [("", 0.0)] * 4
+    assert [s.urgency for s in silent] == pytest.approx([s.urgency for s in both], rel=1e-6)
 
 
 # From end to end

@@ -467,7 +467,7 @@ def test_export_and_import_as_commands(run, giver, taker, tmp_path):
     code, out, _ = run("ask", QUESTION, "--json", library=taker.database)
     assert (json.loads(out)["source"], json.loads(out)["answer"]) == ("memory", "hallway")
     code, out, _ = run("ask", QUESTION, library=taker.database)
-    assert "from memory alone, no passage says so" in out
+    assert "from memory alone, surer than any passage" in out
     code, out, err = run("reread", "story", library=taker.database)
     assert code == 1 and "no text to read again" in err
     assert run("reread", library=taker.database)[:2] == (0, "Nothing has to be read again.\n")

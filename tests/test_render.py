@@ -7,7 +7,7 @@ import pytest
 
 from app.conversing import Turn
 from app.outline import Change
-from app.results import Answer, Citation, FoundPassage, MemoryAnswer, Place
+from app.results import Answer, Citation, FoundPassage, MemoryAnswer, Place, Sides
 from app.ui import answers, documents, memory, render
 from ingest.draw import draw_page
 from ingest.reports import FileReport
@@ -60,6 +60,11 @@ def answer(**changes) -> Answer:
 MODEL = "f" * 64
 
 
+def sides(**changes) -> Sides:
+    """Passages that answer alone."""
+    return Sides(answer(**changes), answer(**changes))
+
+
 def document(**changes) -> Document:
     values = {
         "id": "d1",
@@ -105,8 +110,8 @@ def hostile_pieces() -> dict[str, str]:
             [FoundPassage(1, "d1", HOSTILE, 4, HOSTILE, 0, 9, HOSTILE, 0.5)]
         ),
         "comparison": answers.comparison_html(
-            answer(question=HOSTILE, answer=HOSTILE, citations=(cited,), memory_answer=said),
-            answer(memory_answer=said),
+            sides(question=HOSTILE, answer=HOSTILE, citations=(cited,), memory_answer=said),
+            sides(memory_answer=said),
             None,
             0.9,
         ),
@@ -183,9 +188,13 @@ def test_what_was_not_found_says_so_and_offers_the_nearest_three():
     assert "weaker" not in html
 
 
-def test_an_answer_from_memory_says_that_no_passage_says_so():
+def test_an_answer_from_memory_says_so_and_offers_the_nearest_passages_to_look_it_up():
     html = answers.answer_html(answer(answer="<Bees>", citations=(), source="memory"), 0)
-    assert "&lt;Bees&gt;" in html and "From memory alone, no passage says so" in html
+    assert "&lt;Bees&gt;" in html and "From memory alone, surer than any passage" in html
+    assert "nearest" not in html
+    near = (citation(quote="quote 0"), citation(quote="quote 1", score=0.01))
+    beside = answers.answer_html(answer(citations=(), source="memory", nearest=near), 0)
+    assert "nearest passages" in beside and "quote 1" in beside and "weaker" not in beside
 
 
 def test_what_memory_says_stands_apart_from_what_passages_say():
@@ -209,18 +218,20 @@ def test_a_conversation_shows_the_last_turn_first_and_what_is_not_answered_yet()
 
 
 def test_passages_memory_and_an_emptied_memory_stand_side_by_side():
-    weak = answer(source="none", answer=None, found=False, citations=())
-    final = answer(memory_answer=MemoryAnswer("garden", 0.9, "d1"))
-    html = answers.comparison_html(final, answer(), None, 0.5)
-    assert html.index("It is so.") < html.index("garden") < html.index("Nothing.")
-    assert "would say" not in html
-    assert "Passages would say: Nothing that" in answers.comparison_html(final, weak, None, 0.5)
-    for why in (answers.UNTRAINED, answers.NOT_ASKED):
-        assert answers.comparison_html(final, answer(), why, 0.5).count(why) == 2
+    weak = sides(source="none", answer=None, found=False, citations=())
+    said = MemoryAnswer("garden", 0.9, "d1")
+    surer = answer(source="memory", answer="garden", citations=(), memory_answer=said)
+    for final in (sides(memory_answer=said), Sides(answer(), surer)):
+        html = answers.comparison_html(final, sides(), None, 0.5)
+        assert html.index("It is so.") < html.index("garden") < html.index("Nothing.")
+        assert "would say" not in html
+        assert "Passages would say: Nothing that" in answers.comparison_html(final, weak, None, 0.5)
+        for why in (answers.UNTRAINED, answers.NOT_ASKED):
+            assert answers.comparison_html(final, sides(), why, 0.5).count(why) == 2
 
 
 def test_one_threshold_rules_memory_and_emptied_memory():
-    weak = answer(memory_answer=MemoryAnswer("bedroom", 0.32, "d1"))
+    weak = sides(memory_answer=MemoryAnswer("bedroom", 0.32, "d1"))
     html = answers.comparison_html(weak, weak, None, 0.5)
     told = "It would have said “bedroom”, confidence 32% of the 50% that it takes."
     assert html.count(told) == 2 and html.count("Nothing that reaches the threshold.<br>") == 2

@@ -63,15 +63,15 @@ def print_answer(answer: Answer, answerer: "Answerer") -> None:
     """An answer for people. answerer: who gave it."""
     if answer.found and answer.answer is not None:
         say(" ".join(answer.answer.split()))
-        say("" if answer.citations else "    from memory alone, no passage says so")
-        for number, citation in enumerate(answer.citations, 1):
-            _say_citation(number, citation)
+        say("" if answer.citations else "    from memory alone, surer than any passage")
     else:
         say("Not found in these documents.")
-        if answer.nearest:
-            say("", "The nearest passages:")
-            for number, citation in enumerate(answer.nearest[:3], 1):
-                _say_citation(number, citation)
+    for number, citation in enumerate(answer.citations, 1):
+        _say_citation(number, citation)
+    if answer.nearest:
+        say("", "The nearest passages:")
+        for number, citation in enumerate(answer.nearest[:3], 1):
+            _say_citation(number, citation)
     if answer.memory_answer is not None:
         confidence = answer.memory_answer.confidence
         say("", f"From memory alone ({confidence:.2f}): {answer.memory_answer.text}")

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from app.conversing import Turn
-from app.results import Answer, Citation, FoundPassage
+from app.results import Answer, Citation, FoundPassage, Sides
 from app.ui.render import beginning, citation_name, count
 
 #: Passages shown where nothing was found.
@@ -14,7 +14,7 @@ WEAK = 0.05
 
 
 def citations_of(answer: Answer | None) -> tuple[Citation, ...]:
-    """What an answer shows: its citations, or the nearest passages where nothing was found."""
+    """What an answer shows: its citations, or the nearest passages where there are none."""
     if answer is None:
         return ()
     return answer.citations or answer.nearest[:NEAREST]
@@ -65,7 +65,7 @@ def answer_html(answer: Answer, turn: int) -> str:
     """The answer and its quotes, or that there is none."""
     listed = citations_of(answer)
     strong = [n for n, citation in enumerate(listed) if n == 0 or citation.score >= WEAK]
-    shown = strong if answer.found else range(len(listed))
+    shown = strong if answer.citations else range(len(listed))
     quotes = "".join(_quote_html(turn, n, listed[n]) for n in shown)
     if folded := "".join(
         _quote_html(turn, n, citation) for n, citation in enumerate(listed) if n not in shown
@@ -80,9 +80,10 @@ def answer_html(answer: Answer, turn: int) -> str:
         )
     verdict = f'<p class="verdict">{escape(answer.answer)}</p>'
     if answer.source == "memory":
+        nearest = f"<p>The nearest passages, to look it up:</p>{quotes}" if quotes else ""
         return (
-            f'<div class="answer">{verdict}<p class="confidence">From memory alone, no passage '
-            f"says so · confidence {answer.confidence:.0%}</p></div>"
+            f'<div class="answer">{verdict}<p class="confidence">From memory alone, surer than any '
+            f"passage · confidence {answer.confidence:.0%}</p>{nearest}</div>"
         )
     confidence = f'<p class="confidence">Confidence {answer.confidence:.0%}</p>'
     return f'<div class="answer">{verdict}{confidence}{quotes}</div>'
@@ -129,17 +130,18 @@ UNTRAINED = (
 NOT_ASKED = "This model gives no answers from memory alone."
 
 
-def comparison_html(final: Answer, empty: Answer, unasked: str | None, threshold: float) -> str:
+def comparison_html(final: Sides, empty: Sides, unasked: str | None, threshold: float) -> str:
     """What passages say, what memory alone says, and what an emptied one would have said, side by
     side. unasked: why memory alone is not asked; threshold: below which its answer counts as
     nothing."""
-    emptied = unasked or _remembered(empty, threshold)
-    if _verdict(empty) != _verdict(final):  # a model whose vectors or reader read the memory
-        emptied += f"<br>Passages would say: {_verdict(empty)}"
+    said, would_say = _verdict(final.passages), _verdict(empty.passages)
+    emptied = unasked or _remembered(empty.whole, threshold)
+    if would_say != said:  # a model whose vectors or reader read the memory
+        emptied += f"<br>Passages would say: {would_say}"
     return (
-        f'<p class="confidence">{escape(final.question)}</p><div class="comparison">'
-        f"{_column('Passages say', _verdict(final))}"
-        f"{_column('Memory alone says', unasked or _remembered(final, threshold))}"
+        f'<p class="confidence">{escape(final.whole.question)}</p><div class="comparison">'
+        f"{_column('Passages say', said)}"
+        f"{_column('Memory alone says', unasked or _remembered(final.whole, threshold))}"
         f"{_column('An emptied memory says', emptied)}</div>"
     )
 
@@ -149,7 +151,7 @@ def _column(head: str, said: str) -> str:
 
 
 def _verdict(answer: Answer) -> str:
-    """What the best passage says, also where memory answered."""
+    """What the best passage says. answer: from passages."""
     if answer.source != "passage" or answer.answer is None:
         return "Nothing that reaches the threshold."
     where = escape(citation_name(answer.citations[0]))

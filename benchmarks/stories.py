@@ -1,0 +1,147 @@
+"""Stories hidden in books, read and asked as the app does: what its memory adds to its passages.
+
+    python -m benchmarks.stories --data FOLDER [--words N] [--stories N] [--model FOLDER]
+
+Real bAbI stories (qa1 to qa5) of the validation files stand among the sentences of books, all kept
+apart from training, one story in a text of about so many words. Each text is a document; its
+question is asked about it alone. "right": the answer given is the right word, or a quote that has
+this word of all the answers of its task. `--memory empty` leaves passages and their reader.
+"""
+
+import argparse
+import random
+import re
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.answering import Answerer
+from app.results import Answer
+from app.support import load_calibration
+from benchmarks.results import print_table, write_result
+from ingest.sentences import sentence_spans
+from ingest.settings import DEFAULT_MODEL, open_reader
+from storage.library import Library
+from training.data import files
+from training.evaluation.metrics import with_interval
+from training.evaluation.retrieval import ingest_paragraphs
+
+TASKS = (1, 2, 3, 4, 5)
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """A story in a text. title: of its document. answers: all those of its task."""
+
+    task: int
+    title: str
+    text: str
+    question: str
+    answer: str
+    answers: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Row:
+    """Shares of n: right answers with the memory as it is and emptied; answers given from memory
+    (with the memory as it is), and right ones; right ones of memory whether given or not."""
+
+    task: str
+    n: int
+    final: float
+    empty: float
+    from_memory: float
+    from_memory_right: float
+    memory_right: float
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 when the table is printed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.stories")
+    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--words", type=int, default=3000, help="of a text, about")
+    parser.add_argument("--stories", type=int, default=20, help="of each task")
+    parser.add_argument("--model", type=Path, default=DEFAULT_MODEL, metavar="FOLDER")
+    options = parser.parse_args(arguments)
+    hidden = hide_stories(options.data, options.words, options.stories)
+    model, calibrations = open_reader(options.model), load_calibration(options.model)
+    asked: list[tuple[Hidden, Answer, Answer]] = []
+    with tempfile.TemporaryDirectory() as folder, Library(Path(folder, "library")) as library:
+        texts = {story.title: [story.text] for story in hidden}
+        ids = ingest_paragraphs(texts, Path(folder), library, model)
+        answerer = Answerer(library, model, calibrations)
+        for story in hidden:
+            where = [ids[story.title]]
+            final = answerer.ask(story.question, documents=where)
+            empty = answerer.ask(story.question, documents=where, memory="empty")
+            asked.append((story, final, empty))
+    rows = [row(f"qa{t}", [a for a in asked if a[0].task == t]) for t in TASKS]
+    rows.append(row("all", asked))
+    print_table(
+        ["", "n", "right", "memory emptied", "given from memory", "of these right", "memory right"],
+        [
+            [r.task, str(r.n), with_interval(r.final, r.n), with_interval(r.empty, r.n),
+             f"{r.from_memory:.0%}", f"{r.from_memory_right:.0%}", f"{r.memory_right:.0%}"]
+            for r in rows
+        ],
+    )  # fmt: skip
+    write_result("stories", {"words": options.words, "rows": [vars(r) for r in rows]})
+    return 0
+
+
+def hide_stories(data: Path, words: int, stories: int) -> list[Hidden]:
+    """So many stories of each task, each among the sentences of a book from a random place on."""
+    books, draw, hidden = files.books(data, "dev"), random.Random(0), []
+    for task in TASKS:
+        questions = files.babi(data, task, "dev")
+        answers = frozenset(q.answer for q in questions)
+        for number, q in enumerate(draw.sample(questions, stories)):
+            text = among(q.facts, draw.choice(books), words, draw)
+            hidden.append(Hidden(task, f"qa{task}-{number}", text, q.question, q.answer, answers))
+    return hidden
+
+
+def among(facts: Sequence[str], book: str, words: int, draw: random.Random) -> str:
+    """The facts in their order at random places among the sentences of a book, so many words of it
+    from a random place on; its lines are run together."""
+    begin = draw.randrange(max(1, len(book) - 8 * words))
+    stretch = " ".join(book[begin : begin + 8 * words].split())
+    told: list[str] = []
+    for start, end in sentence_spans(stretch)[1:-1]:
+        told.append(stretch[start:end])
+        words -= len(told[-1].split())
+        if words <= 0:
+            break
+    places = sorted(draw.randint(0, len(told)) for _ in facts)
+    for place, fact in reversed(list(zip(places, facts, strict=True))):
+        told.insert(place, fact)
+    return " ".join(told)
+
+
+def is_right(said: str | None, story: Hidden) -> bool:
+    """Whether what is said has the right answer, and none of the others of its task."""
+    words = set(re.findall(r"[a-z]+", (said or "").lower()))
+    return words & story.answers == {story.answer}
+
+
+def row(task: str, asked: Sequence[tuple[Hidden, Answer, Answer]]) -> Row:
+    """What these answers come to."""
+    n = len(asked)
+    final = [is_right(answer.answer, story) for story, answer, _ in asked]
+    empty = [is_right(answer.answer, story) for story, _, answer in asked]
+    given = [answer.source == "memory" for _, answer, _ in asked]
+    both = sum(right for right, from_memory in zip(final, given, strict=True) if from_memory)
+    memory = [
+        answer.memory_answer is not None and is_right(answer.memory_answer.text, story)
+        for story, answer, _ in asked
+    ]
+    return Row(
+        task, n, sum(final) / n, sum(empty) / n, sum(given) / n,
+        both / max(sum(given), 1), sum(memory) / n,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())
