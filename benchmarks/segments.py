@@ -1,0 +1,74 @@
+"""Time series and language of all systems, by the segment: one table and one picture.
+
+    python -m benchmarks.segments
+
+Shows what `python -m training series` and `lm` wrote into results.json, copied to
+benchmarks/results/series-*.json and lm-*.json, and draws docs/figures/segments.svg. Low is good:
+the error of the next value as a share of the spread, the loss in nats a byte. Columns are means
+over segments: the first one, the others of the trained length, those beyond it up to 2, 4 and 8
+times as many, and all but the first with a memory that is emptied before each segment.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.plots import Panel, draw
+from benchmarks.results import RESULTS, print_table
+
+#: What is measured of a task in each segment.
+MEASURED = {"series": "error_by_segment", "lm": "loss_by_segment"}
+_UNITS = {"series": "error, share of the spread", "lm": "nats a byte"}
+
+
+def main(arguments: list[str] | None = None, results: Path = RESULTS) -> int:
+    """Prints and draws all results that are there."""
+    argparse.ArgumentParser(prog="python -m benchmarks.segments").parse_args(arguments)
+    paths = sorted(path for task in MEASURED for path in results.glob(f"{task}-*.json"))
+    trained = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    trained.sort(key=lambda one: (one["task"], one["segments"], name(one)))
+    print_table(
+        ["task", "trained on", "system", "first", "trained", "to 2x", "to 4x", "to 8x", "emptied"],
+        [row(one) for one in trained],
+    )
+    draw("segments", panels(trained))
+    return 0
+
+
+def name(one: dict[str, Any]) -> str:
+    """Which training it is, beside its task and length."""
+    how = f", {one['strategy']}" if one["task"] == "lm" else ""
+    return f"{one['system']}{how}, seed {one['seed']}, {one['steps']:,} steps"
+
+
+def row(one: dict[str, Any]) -> list[str]:
+    """What the table says of a training."""
+    measured, long = MEASURED[one["task"]], one["segments"]
+    values, emptied = one[measured], one[f"{measured}_emptied"]
+    parts = [values[:1], values[1:long], *(values[n * long : 2 * n * long] for n in (1, 2, 4))]
+    cells = [f"{_mean(part):.3f}" if part else "" for part in [*parts, emptied[1:]]]
+    return [one["task"], f"{long} segments", name(one), *cells]
+
+
+def panels(trained: Sequence[dict[str, Any]]) -> list[Panel]:
+    """One for each task and length trained on, with a line for each training."""
+    found: dict[tuple[str, int], dict[str, Any]] = {}
+    for one in trained:
+        values = one[MEASURED[one["task"]]]
+        lines = found.setdefault((one["task"], one["segments"]), {})
+        lines[name(one)] = list(range(1, 1 + len(values))), values
+    return [
+        Panel(f"{task}, up to {n} segments", "segment", _UNITS[task], lines, True, marks=[n])
+        for (task, n), lines in sorted(found.items())
+    ]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
