@@ -1,13 +1,16 @@
 """How often an answer from memory alone is right, by what the model says of it.
 
 Stories of bAbI hidden in books and articles, all kept apart from training, are read; their
-questions, and of stories some that they do not tell of, are answered from memory. Used by
-`python -m benchmarks.calibrate`.
+questions, and of stories some that they do not tell of, are answered from memory: questions about
+articles, and questions about tales into which names of stories were put ("How old is John?").
+Used by `python -m benchmarks.calibrate`.
 """
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -17,6 +20,7 @@ from armt_core.memory import MemoryState
 from benchmarks.articles import ArticleQuestion, kept_apart
 from benchmarks.fitting import logistic, matrix, threshold
 from training.data import files
+from training.decoys import decoy_question, strange
 from training.depth import read_documents
 from training.evaluation.metrics import auroc, calibration_error, exact_match
 from training.hiding import fits, hide
@@ -24,6 +28,18 @@ from training.rows import Words
 from training.text import Texts
 
 TASKS, SEGMENTS, STORIES, STRANGE, QUESTIONS = (1, 2, 3, 4, 5), (4, 16), 24, 4, 160
+#: Sets of questions about tales and sentences.
+OTHERS = ("fairytaleqa", "qamr")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An answer from memory. of: a story's own question, one that no story answers but with names
+    of stories in it, or one about an article."""
+
+    said: Said
+    right: bool
+    of: Literal["stories", "decoys", "articles"]
 
 
 def memory_calibration(
@@ -31,50 +47,48 @@ def memory_calibration(
 ) -> tuple[dict[str, float], dict[str, float | int]]:
     """What answering.json says of memory, and how well that holds: the confidence is fitted on one
     half of the answers and reported on the other; the threshold looks at wrong ones of both."""
-    # Where nothing is said there is nothing to be sure of.
     articles, asked = kept_apart(data / "qa" / "squad-articles.jsonl.gz", calibrates=True)
-    told_of, strange = _stories(model, data, [q.question for q in asked if q.answers])
-    answers = [(said, hit, False) for said, hit in told_of if said.chance]
-    others = strange + _articles(model, articles, asked)
-    answers += [(said, hit, True) for said, hit in others if said.chance]
+    judged = _stories(model, data, [q.question for q in asked if q.answers])
+    judged += _articles(model, articles, asked)
+    # Where nothing is said there is nothing to be sure of.
+    answers = [answer for answer in judged if answer.said.chance]
     random.Random(0).shuffle(answers)
     fitted, held_out = answers[::2], answers[1::2]
-    rows = matrix([(logit(said.chance), said.urgency) for said, _, _ in fitted])
-    right = torch.tensor([float(hit) for _, hit, _ in fitted], dtype=torch.float64)
+    rows = matrix([(logit(a.said.chance), a.said.urgency) for a in fitted])
+    right = torch.tensor([float(a.right) for a in fitted], dtype=torch.float64)
     (chance, urgency), bias = logistic(rows, right)
-    free = MemoryCalibration(chance, urgency, bias, 0.0)
-    line = threshold([(True, hit, free.confidence(said)) for said, hit, _ in fitted])
+    sure = MemoryCalibration(chance, urgency, bias, 0.0).confidence
+    line = threshold([(True, a.right, sure(a.said)) for a in fitted])
     # Other documents and questions than of stories are what people have: surer than at any wrong
     # answer to those.
-    line = max([line, *(free.confidence(said) for said, hit, article in answers if article > hit)])
-    told = [(free.confidence(said), hit) for said, hit, _ in held_out]
-    given = [hit for said, hit, article in answers if free.confidence(said) > line and not article]
+    wrong = [a for a in answers if a.of == "articles" and not a.right]
+    line = max([line, *(sure(a.said) for a in wrong)])
+    told = [(sure(a.said), a.right) for a in held_out]
     values = {"chance": chance, "urgency": urgency, "bias": bias, "threshold": line}
-    return {name: round(value, 4) for name, value in values.items()}, {
+    figures: dict[str, float | int] = {
         "n": len(told),
         "right": sum(hit for _, hit in told) / len(told),
-        "stories": sum(not article for _, _, article in answers),
-        "stories_right": sum(hit for _, hit, article in answers if not article),
-        "stories_given": len(given),
-        "stories_given_right": sum(given),
         "auroc": auroc([c for c, hit in told if hit], [c for c, hit in told if not hit]),
         "calibration_error": calibration_error([c for c, _ in told], [hit for _, hit in told]),
     }
+    for kind in ("stories", "decoys", "articles"):
+        given = [a for a in answers if a.of == kind and sure(a.said) > line]
+        figures |= {
+            f"{kind}": sum(a.of == kind for a in judged),
+            f"{kind}_right": sum(a.right for a in judged if a.of == kind),
+            f"{kind}_given": len(given),
+            f"{kind}_given_right": sum(a.right for a in given),
+        }
+    return {name: round(value, 4) for name, value in values.items()}, figures
 
 
-#: An answer, and whether it is right.
-_Judged = tuple[Said, bool]
-
-
-def _stories(
-    model: DocumentModel, data: Path, other: Sequence[str]
-) -> tuple[list[_Judged], list[_Judged]]:
-    """Answers to the question of each story, and to `STRANGE` of `other`, of which it tells
-    nothing."""
+def _stories(model: DocumentModel, data: Path, other: Sequence[str]) -> list[Judged]:
+    """Answers to the question of each story, and to `STRANGE` of `other` and as many decoys, of
+    which it tells nothing."""
     words, draw = Words.of(model.tokenizer), random.Random(0)
-    answers: list[_Judged] = []
-    strange: list[_Judged] = []
+    answers: list[Judged] = []
     texts, most = Texts(files.books(data, "dev"), words), model.text_tokens
+    tales = strange([q.question for name in OTHERS for q in files.questions(data, name, "dev")])
     for task in TASKS:
         stories = [q for q in files.babi(data, task, "dev") if fits(q.facts, min(SEGMENTS), most)]
         for question in draw.sample(stories, STORIES):
@@ -82,16 +96,20 @@ def _stories(
             story = hide(words, question.facts, texts, length, most, draw)
             memory = read_documents(model.model, [[words.segment(s) for s in story]], words.pad)
             said = model.answer(question.question, memory)
-            answers.append((said, said.text.strip() == question.answer))
-            strange += [(model.answer(q, memory), False) for q in draw.sample(other, STRANGE)]
-    return answers, strange
+            answers.append(Judged(said, said.text.strip() == question.answer, "stories"))
+            for q in draw.sample(other, STRANGE):
+                answers.append(Judged(model.answer(q, memory), False, "articles"))
+            for q in draw.sample(tales, STRANGE):
+                said = model.answer(decoy_question(q, draw), memory)
+                answers.append(Judged(said, False, "decoys"))
+    return answers
 
 
 def _articles(
     model: DocumentModel,
     articles: Mapping[str, Sequence[str]],
     questions: Sequence[ArticleQuestion],
-) -> list[_Judged]:
+) -> list[Judged]:
     memories: dict[str, MemoryState] = {}
     for title, paragraphs in articles.items():
         memory = model.model.empty_memory()
@@ -102,5 +120,5 @@ def _articles(
     for question in questions[:QUESTIONS]:
         said = model.answer(question.question, memories[question.article])
         right = bool(question.answers) and exact_match(said.text, question.answers) > 0
-        answers.append((said, right))
+        answers.append(Judged(said, right, "articles"))
     return answers

@@ -5,8 +5,8 @@
 Shows what `python -m training series` and `lm` wrote into results.json, copied to
 benchmarks/results/series-*.json and lm-*.json, and draws docs/figures/segments.svg. Low is good:
 the error of the next value as a share of the spread, the loss in nats a byte. Columns are means
-over segments: the first one, the others of the trained length, those beyond it up to 2, 4 and 8
-times as many, and all but the first with a memory that is emptied before each segment.
+over segments: the first one, the others of the trained length, the same with a memory that is
+emptied before each segment, and those beyond up to 2, 4 and 8 times as many.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None, results: Path = RESULTS) -> int:
     trained = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
     trained.sort(key=lambda one: (one["task"], one["segments"], name(one)))
     print_table(
-        ["task", "trained on", "system", "first", "trained", "to 2x", "to 4x", "to 8x", "emptied"],
+        ["task", "trained on", "system", "first", "trained", "emptied", "to 2x", "to 4x", "to 8x"],
         [row(one) for one in trained],
     )
     draw("segments", panels(trained))
@@ -48,8 +48,9 @@ def row(one: dict[str, Any]) -> list[str]:
     """What the table says of a training."""
     measured, long = MEASURED[one["task"]], one["segments"]
     values, emptied = one[measured], one[f"{measured}_emptied"]
-    parts = [values[:1], values[1:long], *(values[n * long : 2 * n * long] for n in (1, 2, 4))]
-    cells = [f"{_mean(part):.3f}" if part else "" for part in [*parts, emptied[1:]]]
+    parts = [values[:1], values[1:long], emptied[1:long]]
+    parts += [values[n * long : 2 * n * long] for n in (1, 2, 4)]
+    cells = [f"{_mean(part):.3f}" if part else "" for part in parts]
     return [one["task"], f"{long} segments", name(one), *cells]
 
 

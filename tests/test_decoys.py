@@ -7,7 +7,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from ingest.settings import DEFAULT_MODEL
-from training.decoys import decoy
+from training.decoys import decoy, decoy_question, strange
 from training.rows import Words
 from training.text import Texts
 from training.worlds import GIVERS, MOVERS, OBJECTS, PLACES
@@ -50,3 +50,29 @@ def test_text_is_changed_before_it_is_tokenised_and_each_draw_decides_how(words)
 
     assert "elizabeth" in told(plain, 1) and "elizabeth" not in told(changed, 1)
     assert told(changed, 1) == told(changed, 1) != told(changed, 2)
+
+
+def test_a_question_about_somebody_is_put_about_somebody_of_a_story():
+    draw, people = random.Random(0), {*MOVERS, *GIVERS}
+    asked = ["Why did the old king weep?", "How old is George Washington?"]
+    for question, before, after in zip(
+        asked, ("Why did ", "How old is "), (" weep?", "?"), strict=True
+    ):
+        made = {decoy_question(question, draw) for _ in range(200)}
+        assert made == {f"{before}{name}{after}" for name in people}
+    things = {decoy_question("What colour is the horse?", draw) for _ in range(200)}
+    assert things == {f"What colour is the {name}?" for name in OBJECTS} | {
+        "What colour is the horse?"
+    }
+
+
+def test_what_a_story_may_answer_and_what_names_nobody_is_no_strange_question():
+    other = ["Why did the king weep?", "What colour is the letter?", "Who married Alice?"]
+    told = [
+        "Where did the king go?",
+        "In which room was the queen?",
+        "Who gave the ring to Alice?",
+        "What is north of the river?",
+        "Who received the letter?",
+    ]
+    assert strange([*other, *told, "What is rain?"]) == other

@@ -4,6 +4,7 @@ import copy
 import json
 import lzma
 import random
+import re
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -169,6 +170,12 @@ def test_of_what_a_story_does_not_tell_nothing_is_to_be_said(words, texts):
     for filled in (True, False):
         answers = objective.answers([[]], nothing, filled)
         assert answers.target.tolist() == [words.sep]
+    weeps = ["Why did the king weep?"]
+    objective = Babilong(replace(settings, absent=0.0, strange=0.5), words, texts, {}, weeps)
+    _, asked = objective.drawn(model, 2, 64, random.Random(0))
+    silent = [a.question for of in asked for a in of if not a.answer]
+    assert 0 < len(silent) < 12
+    assert all(re.fullmatch(r"Why did \w+ weep\?", question) for question in silent)
 
 
 def test_a_share_of_filler_and_of_stories_has_decoys(words, texts, monkeypatch):

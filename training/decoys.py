@@ -6,6 +6,7 @@ sits in a kitchen. So few teach little; with names put into them, half of all st
 
 import random
 import re
+from collections.abc import Sequence
 
 from training.worlds import GIVERS, MOVERS, OBJECTS, PLACES
 
@@ -29,3 +30,35 @@ def decoy(sentence: str, draw: random.Random) -> str:
     for found, names in kinds:
         sentence = found.sub(lambda _, names=names: draw.choice(names), sentence)  # type: ignore[misc]
     return sentence
+
+
+#: Whom a question is about: a name of one or more words, or what a tale calls somebody.
+_WHOM = re.compile(
+    r"(?<=[a-z,;] )[A-Z][a-z]+(?: [A-Z][a-z]+)*\b"
+    r"|\bthe (?:(?:old|young|poor|rich|little) )?(?:king|queen|prince|princess|man|woman|boy|girl"
+    r"|husband|wife|mother|father|brother|sister|son|daughter|giant|soldier|peasant|farmer)s?\b"
+)
+#: What stories may answer, in whatever words: where, who gave, which place lies how.
+_TOLD = re.compile(
+    r"^\W*(?:where|in wh|at wh|to wh|from wh)|\b(?:g[ai]ven?|gift|receiv|got|gets?\b|hand|pass"
+    r"|bring|brought|carr|tak|took|north|south|east|west|room|locat|plac)",
+    re.IGNORECASE,
+)
+
+
+def strange(questions: Sequence[str]) -> list[str]:
+    """Those of other questions into which names of stories can be put, and which no story answers
+    then."""
+    named = (_WHOM, *(found for found, _ in _NAMES[1:]))
+    return [
+        question
+        for question in questions
+        if any(found.search(question) for found in named) and not _TOLD.search(question)
+    ]
+
+
+def decoy_question(question: str, draw: random.Random) -> str:
+    """The question about people, places and things of stories: "Why did the king weep?" becomes
+    "Why did Mary weep?"."""
+    people = _NAMES[0][1]
+    return decoy(_WHOM.sub(lambda _: draw.choice(people), question), draw)

@@ -16,6 +16,7 @@ from armt_core.model import ArmtModel
 from training import checkpoints
 from training.data import files
 from training.data.articles import Article, articles_of
+from training.decoys import strange
 from training.fresh import begin, has_fresh_memory
 from training.objectives.asking import Asking, AskingSettings
 from training.objectives.babilong import Babilong, Lengths
@@ -50,6 +51,8 @@ def train_folder(
     return train(model, chosen, objectives_over(data, words), output, minutes)
 
 
+#: Sets whose questions are put to stories that do not answer them.
+STRANGE = ("qamr", "fairytaleqa")
 #: In the output of a training: configuration and tokenizer of what is trained.
 _MODEL = "model"
 T = TypeVar("T")
@@ -142,9 +145,15 @@ def objectives_over(data: Path, words: Words) -> Objectives:
     def real(told: Lengths | MeaningsSettings) -> Mapping[int, list[files.BabiQuestion]]:
         return {task: stories(task) for task in set(told.tasks)} if told.simulated < 1 else {}
 
+    @cache
+    def strange_questions() -> list[str]:
+        sets = (files.questions(data, name, "train") for name in STRANGE)
+        return strange(sorted({asked.question for of in sets for asked in of}))
+
     def babilong(settings: Mapping[str, Any]) -> Objective:
         lengths = _settings(Lengths, settings)
-        return Babilong(lengths, words, books(), real(lengths))
+        others = strange_questions() if lengths.strange else ()
+        return Babilong(lengths, words, books(), real(lengths), others)
 
     def meanings(settings: Mapping[str, Any]) -> Objective:
         chosen = _settings(MeaningsSettings, settings)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from armt_core.model import ArmtModel
 from training.data.files import BabiQuestion
-from training.decoys import decoy
+from training.decoys import decoy, decoy_question
 from training.hiding import Place, Told, filler, laid, tell
 from training.objectives.addresses import address_loss
 from training.objectives.base import Learned, Objective
@@ -22,7 +22,7 @@ from training.objectives.carried import carried_loss
 from training.objectives.rivals import rival_loss
 from training.objectives.seeing import who_sees
 from training.objectives.written import written_loss
-from training.recipe import RecipeError
+from training.recipe import TRIES, RecipeError, nothing_asked
 from training.rows import Answers, Words, ask
 from training.text import Texts
 from training.traced import Text, ask_traced, read_on, read_traced
@@ -35,8 +35,6 @@ _FILLER = 64
 _SPREAD, _FACT = 8, 8
 #: Facts that compete for a question beyond so many do not make it likelier to be asked.
 _RIVALS = 4
-#: Beginnings of stories that are drawn before it is said that none answers a question.
-TRIES = 1000
 
 
 @dataclass(frozen=True)
@@ -51,8 +49,9 @@ class Lengths:
     their questions in one row, without memory: what answering is, before it is from memory.
     filled: share of batches that ask all questions of a story in one row, with a [MASK] for each
     answer (all answers of bAbI qa1 to qa5 are words of one token). absent: share of questions that
-    the story does not answer; nothing is to be said then. address, rivals, overlap, quiet: weights
-    of the losses of what is looked up and of what it is mistaken for
+    the story does not answer; nothing is to be said then, nor to a share `strange` of questions of
+    other sets, with names of stories in them (`training.decoys`). address, rivals, overlap, quiet:
+    weights of the losses of what is looked up and of what it is mistaken for
     (`training.objectives.addresses`, `rivals` and `carried`), of keys that stray from all others
     (`training.traced`), and of what is written how (`written`). decoys: share of stories and filler
     whose sentences of books have names of stories in them (`training.decoys`). fixed: what is said
@@ -73,6 +72,7 @@ class Lengths:
     beside: float = 0.0
     filled: float = 0.0
     absent: float = 0.0
+    strange: float = 0.0
     address: float = 0.0
     rivals: float = 0.0
     overlap: float = 1.0
@@ -92,7 +92,8 @@ class Story:
 
 
 class Babilong(Objective):
-    """stories: the real ones of each task that is not always simulated."""
+    """stories: the real ones of each task that is not always simulated. strange: questions that no
+    story answers."""
 
     name = "babilong"
 
@@ -102,8 +103,10 @@ class Babilong(Objective):
         words: Words,
         texts: Texts,
         stories: Mapping[int, Sequence[BabiQuestion]],
+        strange: Sequence[str] = (),
     ) -> None:
         self.lengths, self.words, self.texts, self.stories = lengths, words, texts, stories
+        self.strange = strange
         self._decoys = Texts(texts.texts, words, decoy)
         self._told: dict[int, dict[int, list[Story]]] = {}  # by `segment_tokens` and task
         self._bare: dict[int, list[Text]] = {}  # by `segment_tokens`
@@ -245,6 +248,8 @@ class Babilong(Objective):
                 unknown = [a for a in others if a.question not in known]
                 if unknown:
                     asked[i] = Asked(task, draw.choice(unknown).question, "")
+            if draw.random() < self.lengths.strange:
+                asked[i] = Asked(task, decoy_question(draw.choice(self.strange), draw), "")
         return moved, asked
 
     def _of(self, task: int, facts: list[str]) -> list[Asked]:
@@ -279,14 +284,6 @@ class Babilong(Objective):
             return Answers.filled(self.words, before, rows)
         told = [start + q for start, of in zip(before, put, strict=True) for q in of]
         return Answers.of(self.words, told, [answer for to in said for answer in to])
-
-
-def nothing_asked(tasks: Sequence[int], kinds: Sequence[str]) -> RecipeError:
-    """Says that a recipe's stories answer none of the questions that it asks."""
-    return RecipeError(
-        f"{TRIES} stories of the tasks {list(tasks)} answer no question that begins with one of"
-        f' {list(kinds)}. Let the recipe have longer stories ("facts").'
-    )
 
 
 def _shuffled(asked: Sequence[Asked], facts: Sequence[str], draw: random.Random) -> list[Asked]:
