@@ -77,7 +77,9 @@ def test_a_text_goes_in_with_pages_passages_vectors_and_memory(tmp_path, library
     assert stored.normalizer.equal(memory.normalizer)
     assert stored.associations.equal(memory.associations)
     _, kept_vectors = library.vectors(document.id)
-    assert np.array_equal(kept_vectors, np.stack(vectors).astype(np.float16))
+    # Not to the last bit: pooled beside those of its sentences, sums come in another order.
+    alone = np.stack(vectors).astype(np.float16)
+    np.testing.assert_allclose(kept_vectors, alone, rtol=1e-3, atol=1e-6)
 
 
 def test_ingesting_twice_reads_nothing(tmp_path, library, reader):
