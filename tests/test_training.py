@@ -36,7 +36,7 @@ from training.objectives.meanings import Meanings, MeaningsSettings
 from training.objectives.recall import Recall, RecallSettings, whole_words
 from training.recipe import Recipe, RecipeError, Stage, load_recipe
 from training.rows import Answers, Words, alike, pack
-from training.run import begin_roles, open_start
+from training.run import begin_roles, objectives_over, open_start
 from training.text import Texts
 from training.trainer import train
 from training.worlds import Asked, replay
@@ -176,6 +176,27 @@ def test_of_what_a_story_does_not_tell_nothing_is_to_be_said(words, texts):
     silent = [a.question for of in asked for a in of if not a.answer]
     assert 0 < len(silent) < 12
     assert all(re.fullmatch(r"Why did \w+ weep\?", question) for question in silent)
+    with pytest.raises(RecipeError, match="strange"):
+        Babilong(replace(settings, strange=0.5), words, texts, {})
+
+
+def test_strange_questions_come_from_the_training_half_of_other_sets(words, texts, monkeypatch):
+    asked = []
+
+    def questions(data: Path, name: str, split: str) -> list[Question]:
+        asked.append((name, split))
+        told = "Where is the king?", f"Why did the king weep over {name}?"
+        return [Question("Tale", "He wept.", question, ()) for question in told]
+
+    monkeypatch.setattr(files, "questions", questions)
+    monkeypatch.setattr(files, "books", lambda data, split: texts.texts)
+    for share, sets in ((0.0, ()), (0.5, ("fairytaleqa", "qamr"))):
+        settings = {"babilong": {"simulated": 1.0, "strange": share}}
+        stage = Stage("s", 1, {"babilong": 1.0}, settings)
+        made = objectives_over(Path(), words)(stage)["babilong"]
+        assert isinstance(made, Babilong)
+        assert list(made.strange) == [f"Why did the king weep over {name}?" for name in sets]
+    assert sorted(asked) == [("fairytaleqa", "train"), ("qamr", "train")]
 
 
 def test_a_share_of_filler_and_of_stories_has_decoys(words, texts, monkeypatch):

@@ -61,6 +61,11 @@ def test_queries_twice_as_long_are_asked_by_ln_2_more_strongly_and_find_the_same
 
 
 @torch.no_grad()
-def test_an_emptied_memory_is_asked_as_well():
+def test_an_emptied_memory_is_asked_as_one_in_which_nothing_stands():
     model, ids = tiny_model(), random_ids(1, 6)
-    assert bool(urgency(model, ids, model.empty_memory(1)).isfinite().all())
+    model.associative.value.zero_()
+    written = one_memory(model, 5)  # keys are counted, and no value is there
+    assert bool(written.normalizer.any()) and not bool(written.associations.any())
+    emptied = urgency(model, ids, model.empty_memory(1))
+    torch.testing.assert_close(emptied, urgency(model, ids, written))
+    assert emptied.item() != 0.0

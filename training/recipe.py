@@ -1,7 +1,7 @@
 """A recipe: what is trained, on what, for how long. Read from a TOML file."""
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -15,18 +15,6 @@ class RecipeError(RecollectError):
     """A recipe asks for something that does not exist."""
 
     code = "bad_recipe"
-
-
-#: Beginnings of stories that are drawn before it is said that none answers a question.
-TRIES = 1000
-
-
-def nothing_asked(tasks: Sequence[int], kinds: Sequence[str]) -> RecipeError:
-    """Says that a recipe's stories answer none of the questions that it asks."""
-    return RecipeError(
-        f"{TRIES} stories of the tasks {list(tasks)} answer no question that begins with one of"
-        f' {list(kinds)}. Let the recipe have longer stories ("facts").'
-    )
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ _GO = ("moved", "journeyed", "travelled", "went", "went back")
 _TAKE = ("got", "picked up", "grabbed", "took")
 _LEAVE = ("left", "discarded", "put down", "dropped")
 _GIVE = ("gave", "handed", "passed")
+#: Facts that compete for a question beyond so many do not make it likelier to be asked.
+_RIVALS = 4
 #: How much likelier a gift is than a way, where both may happen.
 _GIFTS = 3
 _OPPOSITE = {"north": "south", "south": "north", "east": "west", "west": "east"}
@@ -258,3 +260,12 @@ def _places(draw: random.Random) -> list[str]:
         told = [f"The {a} is {one} of the {b}.", f"The {c} is {other} of the {b}."]
     draw.shuffle(told)
     return told
+
+
+def shuffled(asked: Sequence[Asked], facts: Sequence[str], draw: random.Random) -> list[Asked]:
+    """In random order, those early that other facts compete for: a question whose names stand in
+    one fact alone is soon answered by any key that holds a name."""
+    place = [
+        draw.random() ** (1 / (1 + min(_RIVALS, question.rivals(facts)))) for question in asked
+    ]
+    return [asked[i] for i in sorted(range(len(asked)), key=lambda i: -place[i])]

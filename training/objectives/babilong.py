@@ -22,19 +22,19 @@ from training.objectives.carried import carried_loss
 from training.objectives.rivals import rival_loss
 from training.objectives.seeing import who_sees
 from training.objectives.written import written_loss
-from training.recipe import TRIES, RecipeError, nothing_asked
+from training.recipe import RecipeError
 from training.rows import Answers, Words, ask
 from training.text import Texts
 from training.traced import Text, ask_traced, read_on, read_traced
 from training.traced import texts as read_texts
-from training.worlds import Asked, replay, simulate
+from training.worlds import Asked, replay, shuffled, simulate
 
 #: Segments of books without a fact that the stories of a round are hidden among.
 _FILLER = 64
 #: A story is told over at most so many segments. Tokens of a fact.
 _SPREAD, _FACT = 8, 8
-#: Facts that compete for a question beyond so many do not make it likelier to be asked.
-_RIVALS = 4
+#: Beginnings of stories that are drawn before it is said that none answers a question.
+TRIES = 1000
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,8 @@ class Babilong(Objective):
         strange: Sequence[str] = (),
     ) -> None:
         self.lengths, self.words, self.texts, self.stories = lengths, words, texts, stories
+        if lengths.strange and not strange:
+            raise RecipeError('"strange" needs questions that no story answers; there are none.')
         self.strange = strange
         self._decoys = Texts(texts.texts, words, decoy)
         self._told: dict[int, dict[int, list[Story]]] = {}  # by `segment_tokens` and task
@@ -238,7 +240,7 @@ class Babilong(Objective):
         at = dict(zip(own, sorted(draw.sample(range(S), len(own))), strict=True))
         places = [Place(at[p.segment], p.first, p.last) for p in story.places[: len(facts)]]
         moved = Story(facts, places, {at[s]: story.texts[s] for s in own})
-        possible = _shuffled(possible, facts, draw)
+        possible = shuffled(possible, facts, draw)
         # Memory is read by all questions of a story at once, so each has as many; again if few.
         asked = [possible[i % len(possible)] for i in range(self.lengths.questions)]
         known = {a.question for a in replay(facts).questions()}
@@ -286,10 +288,9 @@ class Babilong(Objective):
         return Answers.of(self.words, told, [answer for to in said for answer in to])
 
 
-def _shuffled(asked: Sequence[Asked], facts: Sequence[str], draw: random.Random) -> list[Asked]:
-    """In random order, those early that other facts compete for: a question whose names stand in
-    one fact alone is soon answered by any key that holds a name."""
-    place = [
-        draw.random() ** (1 / (1 + min(_RIVALS, question.rivals(facts)))) for question in asked
-    ]
-    return [asked[i] for i in sorted(range(len(asked)), key=lambda i: -place[i])]
+def nothing_asked(tasks: Sequence[int], kinds: Sequence[str]) -> RecipeError:
+    """Says that a recipe's stories answer none of the questions that it asks."""
+    return RecipeError(
+        f"{TRIES} stories of the tasks {list(tasks)} answer no question that begins with one of"
+        f' {list(kinds)}. Let the recipe have longer stories ("facts").'
+    )

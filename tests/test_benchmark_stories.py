@@ -1,0 +1,69 @@
+"""Stories in books, asked of the app: what is hidden where, and what counts as right."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from app.results import Answer, MemoryAnswer
+from benchmarks import stories
+from benchmarks.stories import Hidden, among, hide_stories, is_right, row
+from training.data import files
+
+BOOK = " ".join(f"Sentence {n} is about the grey sea." for n in range(400))
+FACTS = ("Mary went to the garden.", "Mary went to the office.", "John left the milk.")
+
+
+def hidden(task: int = 1) -> Hidden:
+    rooms = frozenset({"garden", "office"})
+    return Hidden(task, "qa1-0", "", "Where is Mary?", "office", rooms)
+
+
+def answer(said: str | None, source: str, memory: str | None) -> Answer:
+    told = MemoryAnswer(memory, 0.9, "d1") if memory else None
+    return Answer("Q?", said, said is not None, 0.5, source, None, None, (), told, {})
+
+
+def test_facts_stand_in_their_order_among_whole_sentences_of_the_book():
+    for seed in range(20):
+        text = among(FACTS, BOOK, 100, random.Random(seed))
+        at = [text.index(fact) for fact in FACTS]
+        assert at == sorted(at)
+        for fact in FACTS:
+            text = text.replace(fact, "", 1)
+        sentences = " ".join(text.split()).split(". ")
+        assert len(text.split()) in range(100, 107)
+        numbers = [int(sentence.split()[1]) for sentence in sentences]
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def test_right_is_the_right_word_alone_of_all_answers_of_the_task():
+    right, story = ("office", "The Office.", "Mary went to the office."), hidden()
+    wrong = (None, "", "garden", "official", "From the garden to the office.")
+    assert all(is_right(said, story) for said in right)
+    assert not any(is_right(said, story) for said in wrong)
+
+
+def test_a_row_counts_what_is_right_what_is_given_from_memory_and_what_memory_knew():
+    asked = [
+        (hidden(), answer("office", "memory", "office"), answer(None, "none", None)),
+        (hidden(), answer("garden", "memory", "garden"), answer("the office", "passage", None)),
+        (hidden(), answer("the office", "passage", "office"), answer("garden", "passage", None)),
+        (hidden(), answer(None, "none", "office"), answer(None, "none", "garden")),
+    ]
+    made = row("qa1", asked)
+    assert (made.n, made.final, made.empty, made.from_memory) == (4, 0.5, 0.25, 0.5)
+    assert (made.from_memory_right, made.memory_right) == (0.5, 0.75)
+
+
+def test_each_task_has_as_many_stories_from_what_is_kept_apart(monkeypatch):
+    told = [files.BabiQuestion(FACTS, "Where is Mary?", room) for room in ("office", "garden")]
+    halves = []
+    monkeypatch.setattr(files, "books", lambda data, split: halves.append(split) or [BOOK])
+    monkeypatch.setattr(files, "babi", lambda data, task, split: halves.append(split) or told)
+    made = hide_stories(Path(), 50, 2)
+    assert [(s.task, s.title) for s in made[:3]] == [(1, "qa1-0"), (1, "qa1-1"), (2, "qa2-0")]
+    assert len(made) == 2 * len(stories.TASKS) and set(halves) == {"dev"}
+    assert all(s.answers == {"office", "garden"} and FACTS[0] in s.text for s in made)
+    with pytest.raises(ValueError, match="larger than population"):
+        hide_stories(Path(), 50, 3)
