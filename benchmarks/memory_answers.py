@@ -1,8 +1,9 @@
 """How often an answer from memory alone is right, by what the model says of it.
 
 Stories of bAbI hidden in books and articles, all kept apart from training, are read; their
-questions, and of stories some that they do not tell of, are answered from memory: questions about
-articles, and questions about tales into which names of stories were put ("How old is John?").
+questions, in bAbI's words and in others, and of stories some that they do not tell of, are answered
+from memory: questions about articles, questions about tales into which names of stories were put,
+and what people ask to try a memory ("Why is John sad?").
 Used by `python -m benchmarks.calibrate`.
 """
 
@@ -10,7 +11,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 
@@ -26,20 +27,22 @@ from training.evaluation.metrics import auroc, calibration_error, exact_match
 from training.hiding import fits, hide
 from training.rows import Words
 from training.text import Texts
+from training.wordings import UNTOLD_APART, WORDINGS_APART, reworded, untold
 
 TASKS, SEGMENTS, STORIES, STRANGE, QUESTIONS = (1, 2, 3, 4, 5), (4, 16), 24, 4, 160
 #: Sets of questions about tales and sentences.
 OTHERS = ("fairytaleqa", "qamr")
+Kind = Literal["stories", "wordings", "decoys", "untold", "articles"]
 
 
 @dataclass(frozen=True)
 class Judged:
-    """An answer from memory. of: a story's own question, one that no story answers but with names
-    of stories in it, or one about an article."""
+    """An answer from memory. of: a story's own question; the same in other words; one about a tale
+    with names of stories in it; one that people try a memory with; one about an article."""
 
     said: Said
     right: bool
-    of: Literal["stories", "decoys", "articles"]
+    of: Kind
 
 
 def memory_calibration(
@@ -71,7 +74,7 @@ def memory_calibration(
         "auroc": auroc([c for c, hit in told if hit], [c for c, hit in told if not hit]),
         "calibration_error": calibration_error([c for c, _ in told], [hit for _, hit in told]),
     }
-    for kind in ("stories", "decoys", "articles"):
+    for kind in get_args(Kind):
         given = [a for a in answers if a.of == kind and sure(a.said) > line]
         figures |= {
             f"{kind}": sum(a.of == kind for a in judged),
@@ -83,8 +86,8 @@ def memory_calibration(
 
 
 def _stories(model: DocumentModel, data: Path, other: Sequence[str]) -> list[Judged]:
-    """Answers to the question of each story, and to `STRANGE` of `other` and as many decoys, of
-    which it tells nothing."""
+    """Answers to the question of each story, to the same in other words, to `STRANGE` of `other`,
+    and to as many of two more kinds, of which it tells nothing."""
     words, draw = Words.of(model.tokenizer), random.Random(0)
     answers: list[Judged] = []
     texts, most = Texts(files.books(data, "dev"), words), model.text_tokens
@@ -95,13 +98,20 @@ def _stories(model: DocumentModel, data: Path, other: Sequence[str]) -> list[Jud
             length = draw.choice(SEGMENTS)
             story = hide(words, question.facts, texts, length, most, draw)
             memory = read_documents(model.model, [[words.segment(s) for s in story]], words.pad)
-            said = model.answer(question.question, memory)
-            answers.append(Judged(said, said.text.strip() == question.answer, "stories"))
+            other_words = reworded(question.question, draw, WORDINGS_APART)
+            own: tuple[tuple[Kind, str], ...] = (
+                ("stories", question.question), ("wordings", other_words)
+            )  # fmt: skip
+            for kind, q in own:
+                said = model.answer(q, memory)
+                answers.append(Judged(said, said.text.strip() == question.answer, kind))
             for q in draw.sample(other, STRANGE):
                 answers.append(Judged(model.answer(q, memory), False, "articles"))
             for q in draw.sample(tales, STRANGE):
                 said = model.answer(decoy_question(q, draw), memory)
                 answers.append(Judged(said, False, "decoys"))
+                said = model.answer(untold(draw, UNTOLD_APART), memory)
+                answers.append(Judged(said, False, "untold"))
     return answers
 
 

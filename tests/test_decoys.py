@@ -7,7 +7,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from ingest.settings import DEFAULT_MODEL
-from training.decoys import decoy, decoy_question, strange
+from training.decoys import decoy, decoy_question, strange, strange_question
 from training.rows import Words
 from training.text import Texts
 from training.worlds import GIVERS, MOVERS, OBJECTS, PLACES
@@ -76,3 +76,11 @@ def test_what_a_story_may_answer_and_what_names_nobody_is_no_strange_question():
         "Who received the letter?",
     ]
     assert strange([*other, *told, "What is rain?"]) == other
+
+
+def test_every_second_strange_question_is_one_that_people_try_a_memory_with():
+    draw = random.Random(0)
+    asked = [strange_question(["Why did the king weep?"], draw) for _ in range(400)]
+    weeps = sum(question.endswith(" weep?") for question in asked)
+    assert 150 < weeps < 250
+    assert any(question.startswith("How old is ") for question in asked)

@@ -8,6 +8,7 @@ import random
 import re
 from collections.abc import Sequence
 
+from training.wordings import untold
 from training.worlds import GIVERS, MOVERS, OBJECTS, PLACES
 
 #: What a book calls people, in the middle of a sentence; places; and things.
@@ -62,3 +63,11 @@ def decoy_question(question: str, draw: random.Random) -> str:
     "Why did Mary weep?"."""
     people = _NAMES[0][1]
     return decoy(_WHOM.sub(lambda _: draw.choice(people), question), draw)
+
+
+def strange_question(questions: Sequence[str], draw: random.Random) -> str:
+    """What no story answers: one of these with names of stories in it, or, every second time, what
+    people ask when they try a memory ("How old is John?")."""
+    if draw.random() < 0.5:
+        return untold(draw)
+    return decoy_question(draw.choice(questions), draw)

@@ -42,13 +42,19 @@ class Asked:
     slots: which sentences of the story it follows from, counted from 0: first the one that
     says most of what is asked about, last the one that holds the answer; they may be one. Each
     comes after those that said the same of the same before, and hold no more. Empty where it
-    takes more than two.
+    takes more than two. wording: how it is put where that is not as bAbI does.
     """
 
     task: int
     question: str
     answer: str
     slots: tuple[tuple[int, ...], ...] = ()
+    wording: str = ""
+
+    @property
+    def put(self) -> str:
+        """The question in the words that it is put in."""
+        return self.wording or self.question
 
     @property
     def facts(self) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ Axes: B stories, S segments, T tokens, Q questions a story.
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from armt_core.model import ArmtModel
 from training.data.files import BabiQuestion
-from training.decoys import decoy, decoy_question
+from training.decoys import decoy, strange_question
 from training.hiding import Place, Told, filler, laid, tell
 from training.objectives.addresses import address_loss
 from training.objectives.base import Learned, Objective
@@ -27,6 +27,7 @@ from training.rows import Answers, Words, ask
 from training.text import Texts
 from training.traced import Text, ask_traced, read_on, read_traced
 from training.traced import texts as read_texts
+from training.wordings import reworded
 from training.worlds import Asked, replay, shuffled, simulate
 
 #: Segments of books without a fact that the stories of a round are hidden among.
@@ -49,14 +50,14 @@ class Lengths:
     their questions in one row, without memory: what answering is, before it is from memory.
     filled: share of batches that ask all questions of a story in one row, with a [MASK] for each
     answer (all answers of bAbI qa1 to qa5 are words of one token). absent: share of questions that
-    the story does not answer; nothing is to be said then, nor to a share `strange` of questions of
-    other sets, with names of stories in them (`training.decoys`). address, rivals, overlap, quiet:
-    weights of the losses of what is looked up and of what it is mistaken for
-    (`training.objectives.addresses`, `rivals` and `carried`), of keys that stray from all others
-    (`training.traced`), and of what is written how (`written`). decoys: share of stories and filler
-    whose sentences of books have names of stories in them (`training.decoys`). fixed: what is said
-    teaches no key and no query; these losses alone do. depth: only the last so many segments are in
-    the graph (truncated back-propagation); None: all."""
+    the story does not answer; nothing is to be said then, nor to a share `strange` of what no story
+    tells (`training.decoys`). reworded: share of questions in other words than bAbI's
+    (`training.wordings`). address, rivals, overlap, quiet: weights of the losses of what is looked
+    up and of what it is mistaken for (`training.objectives.addresses`, `rivals` and `carried`), of
+    keys that stray from all others (`training.traced`), and of what is written how (`written`).
+    decoys: share of stories and filler whose sentences of books have names of stories in them.
+    fixed: what is said teaches no key and no query; these losses alone do. depth: only the last so
+    many segments are in the graph (truncated back-propagation); None: all."""
 
     tasks: tuple[int, ...] = (1,)
     batch: int = 16
@@ -73,6 +74,7 @@ class Lengths:
     filled: float = 0.0
     absent: float = 0.0
     strange: float = 0.0
+    reworded: float = 0.0
     address: float = 0.0
     rivals: float = 0.0
     overlap: float = 1.0
@@ -250,8 +252,10 @@ class Babilong(Objective):
                 unknown = [a for a in others if a.question not in known]
                 if unknown:
                     asked[i] = Asked(task, draw.choice(unknown).question, "")
+            if draw.random() < self.lengths.reworded:
+                asked[i] = replace(asked[i], wording=reworded(asked[i].question, draw))
             if draw.random() < self.lengths.strange:
-                asked[i] = Asked(task, decoy_question(draw.choice(self.strange), draw), "")
+                asked[i] = Asked(task, strange_question(self.strange, draw), "")
         return moved, asked
 
     def _of(self, task: int, facts: list[str]) -> list[Asked]:
@@ -274,7 +278,7 @@ class Babilong(Objective):
         """Rows of questions with room for their answers, after what is `before` them."""
         encode = self.words.encode
         said = [encode([a.answer for a in questions]) for questions in asked]
-        put = [encode([a.question for a in questions]) for questions in asked]
+        put = [encode([a.put for a in questions]) for questions in asked]
         if filled:
             if any(len(answer) > 1 for to in said for answer in to):
                 raise RecipeError("A [MASK] is filled with one token; an answer here has several.")
