@@ -63,8 +63,8 @@ class Said:
 
 @dataclass(frozen=True)
 class DocumentModel:
-    """model: in eval mode. tokenizer: the folder's. fingerprint: hex SHA-256 of weights,
-    tokenizer and settings; the same on every device and in every dtype."""
+    """model: in eval mode. tokenizer: the folder's. fingerprint: hex SHA-256 of what documents are
+    read with (`armt_core.fingerprint`); the same on every device and in every dtype."""
 
     model: ArmtModel
     tokenizer: Any

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from safetensors.torch import load, load_file, save_file
 
 from armt_core.document_model import DocumentModel
+from armt_core.errors import ModelError
 from armt_core.fingerprint import fingerprint
 from armt_core.opening import open_model
 from armt_core.snapshot import snapshot_bytes
@@ -166,10 +168,35 @@ def test_the_fingerprint_changes_with_whatever_changes_a_memory(copy):
     tokenizer.write_text(tokenizer.read_text(encoding="utf-8") + " ", encoding="utf-8")
     found.add(fingerprint(copy, SETTINGS))
     assert len(found) == 6
-    weights = load_file(copy / "model.safetensors")
-    name = next(name for name in weights if "word_embeddings" in name)
-    weights[name] = weights[name].clone()
-    weights[name][7, 7] += 1
-    save_file(weights, copy / "model.safetensors", {"format": "pt"})
-    found.add(fingerprint(copy, SETTINGS))
-    assert len(found) == 7
+    for part, same in (
+        ("word_embeddings", False), ("deltas.memory", False), ("associative.key", False),
+        ("deltas.answer", True), ("deltas.reader", True), ("span.weight", True),
+    ):  # fmt: skip
+        weights = load_file(copy / "model.safetensors")
+        name = next(name for name in weights if part in name)
+        weights[name] = weights[name] + 1
+        before = fingerprint(copy, SETTINGS)
+        save_file(weights, copy / "model.safetensors", {"format": "pt"})
+        assert (fingerprint(copy, SETTINGS) == before) is same, part
+
+
+def test_weights_that_only_asking_uses_change_neither_memory_nor_passages(exact):
+    other = deepcopy(exact.model)
+    with torch.no_grad():
+        for name, weight in other.named_parameters():
+            if name.startswith(("deltas.answer.", "deltas.reader.", "span.")):
+                weight.add_(1)
+    ids, memory, same = exact.token_ids("John moved to the garden."), None, None
+    for _ in range(2):
+        read, memory = exact.model.run(ids, memory=memory, write=True)
+        again, same = other.run(ids, memory=same, write=True)
+        assert torch.equal(read, again) and torch.equal(memory.associations, same.associations)
+
+
+def test_weights_that_are_not_all_there_are_refused(tmp_path):
+    shutil.copy(DEFAULT_MODEL / "config.json", tmp_path)
+    for bytes_left in (4, 100, 1_000_000):
+        weights = (DEFAULT_MODEL / "model.safetensors").open("rb").read(bytes_left)
+        (tmp_path / "model.safetensors").write_bytes(weights)
+        with pytest.raises(ModelError, match="cannot be read"):
+            fingerprint(tmp_path, SETTINGS)
