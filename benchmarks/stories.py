@@ -5,7 +5,8 @@
 Real bAbI stories (qa1 to qa5) of the validation files stand among the sentences of books, all kept
 apart from training, one story in a text of about so many words. Each text is a document; its
 question is asked about it alone. "right": the answer given is the right word, or a quote that has
-this word of all the answers of its task. `--memory empty` leaves passages and their reader.
+this word of all the answers of its task. With an emptied memory passages and their reader are left.
+"in other words": the question as bAbI never puts it, of those that training never saw either.
 """
 
 import argparse
@@ -27,30 +28,45 @@ from storage.library import Library
 from training.data import files
 from training.evaluation.metrics import with_interval
 from training.evaluation.retrieval import ingest_paragraphs
+from training.wordings import WORDINGS_APART, reworded
 
 TASKS = (1, 2, 3, 4, 5)
 
 
 @dataclass(frozen=True)
 class Hidden:
-    """A story in a text. title: of its document. answers: all those of its task."""
+    """A story in a text. title: of its document. wording: its question in other words. answers: all
+    those of its task."""
 
     task: int
     title: str
     text: str
     question: str
+    wording: str
     answer: str
     answers: frozenset[str]
 
 
 @dataclass(frozen=True)
+class Asked:
+    """The answers about a story: with its memory, to other words, with an emptied memory."""
+
+    story: Hidden
+    final: Answer
+    reworded: Answer
+    empty: Answer
+
+
+@dataclass(frozen=True)
 class Row:
-    """Shares of n: right answers with the memory as it is and emptied; answers given from memory
-    (with the memory as it is), and right ones; right ones of memory whether given or not."""
+    """Shares of n: right answers with the memory as it is, to the question in other words, and with
+    an emptied memory; answers given from memory (with the memory as it is), and right ones; right
+    ones of memory whether given or not."""
 
     task: str
     n: int
     final: float
+    reworded: float
     empty: float
     from_memory: float
     from_memory_right: float
@@ -67,7 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     hidden = hide_stories(options.data, options.words, options.stories)
     model, calibrations = open_reader(options.model), load_calibration(options.model)
-    asked: list[tuple[Hidden, Answer, Answer]] = []
+    asked: list[Asked] = []
     with tempfile.TemporaryDirectory() as folder, Library(Path(folder, "library")) as library:
         texts = {story.title: [story.text] for story in hidden}
         ids = ingest_paragraphs(texts, Path(folder), library, model)
@@ -75,14 +91,16 @@ def main(arguments: list[str] | None = None) -> int:
         for story in hidden:
             where = [ids[story.title]]
             final = answerer.ask(story.question, documents=where)
+            other_words = answerer.ask(story.wording, documents=where)
             empty = answerer.ask(story.question, documents=where, memory="empty")
-            asked.append((story, final, empty))
-    rows = [row(f"qa{t}", [a for a in asked if a[0].task == t]) for t in TASKS]
+            asked.append(Asked(story, final, other_words, empty))
+    rows = [row(f"qa{t}", [a for a in asked if a.story.task == t]) for t in TASKS]
     rows.append(row("all", asked))
     print_table(
-        ["", "n", "right", "memory emptied", "given from memory", "of these right", "memory right"],
+        ["", "n", "right", "in other words", "memory emptied", "given from memory",
+         "of these right", "memory right"],
         [
-            [r.task, str(r.n), with_interval(r.final, r.n), with_interval(r.empty, r.n),
+            [r.task, str(r.n), *(with_interval(p, r.n) for p in (r.final, r.reworded, r.empty)),
              f"{r.from_memory:.0%}", f"{r.from_memory_right:.0%}", f"{r.memory_right:.0%}"]
             for r in rows
         ],
@@ -99,7 +117,9 @@ def hide_stories(data: Path, words: int, stories: int) -> list[Hidden]:
         answers = frozenset(q.answer for q in questions)
         for number, q in enumerate(draw.sample(questions, stories)):
             text = among(q.facts, draw.choice(books), words, draw)
-            hidden.append(Hidden(task, f"qa{task}-{number}", text, q.question, q.answer, answers))
+            title = f"qa{task}-{number}"
+            wording = reworded(q.question, random.Random(title), WORDINGS_APART)
+            hidden.append(Hidden(task, title, text, q.question, wording, q.answer, answers))
     return hidden
 
 
@@ -126,19 +146,22 @@ def is_right(said: str | None, story: Hidden) -> bool:
     return words & story.answers == {story.answer}
 
 
-def row(task: str, asked: Sequence[tuple[Hidden, Answer, Answer]]) -> Row:
+def row(task: str, asked: Sequence[Asked]) -> Row:
     """What these answers come to."""
     n = len(asked)
-    final = [is_right(answer.answer, story) for story, answer, _ in asked]
-    empty = [is_right(answer.answer, story) for story, _, answer in asked]
-    given = [answer.source == "memory" for _, answer, _ in asked]
+    final, other_words, empty = (
+        [is_right(getattr(a, name).answer, a.story) for a in asked]
+        for name in ("final", "reworded", "empty")
+    )
+    given = [a.final.source == "memory" for a in asked]
     both = sum(right for right, from_memory in zip(final, given, strict=True) if from_memory)
     memory = [
-        answer.memory_answer is not None and is_right(answer.memory_answer.text, story)
-        for story, answer, _ in asked
+        told is not None and is_right(told.text, a.story)
+        for a in asked
+        for told in [a.final.memory_answer]
     ]
     return Row(
-        task, n, sum(final) / n, sum(empty) / n, sum(given) / n,
+        task, n, sum(final) / n, sum(other_words) / n, sum(empty) / n, sum(given) / n,
         both / max(sum(given), 1), sum(memory) / n,
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ import pytest
 
 from app.results import Answer, MemoryAnswer
 from benchmarks import stories
-from benchmarks.stories import Hidden, among, hide_stories, is_right, row
+from benchmarks.stories import Asked, Hidden, among, hide_stories, is_right, row
 from training.data import files
 
 BOOK = " ".join(f"Sentence {n} is about the grey sea." for n in range(400))
@@ -16,7 +16,7 @@ FACTS = ("Mary went to the garden.", "Mary went to the office.", "John left the 
 
 def hidden(task: int = 1) -> Hidden:
     rooms = frozenset({"garden", "office"})
-    return Hidden(task, "qa1-0", "", "Where is Mary?", "office", rooms)
+    return Hidden(task, "qa1-0", "", "Where is Mary?", "Where did Mary go last?", "office", rooms)
 
 
 def answer(said: str | None, source: str, memory: str | None) -> Answer:
@@ -45,14 +45,31 @@ def test_right_is_the_right_word_alone_of_all_answers_of_the_task():
 
 
 def test_a_row_counts_what_is_right_what_is_given_from_memory_and_what_memory_knew():
+    nothing = answer(None, "none", None)
     asked = [
-        (hidden(), answer("office", "memory", "office"), answer(None, "none", None)),
-        (hidden(), answer("garden", "memory", "garden"), answer("the office", "passage", None)),
-        (hidden(), answer("the office", "passage", "office"), answer("garden", "passage", None)),
-        (hidden(), answer(None, "none", "office"), answer(None, "none", "garden")),
+        Asked(hidden(), answer("office", "memory", "office"), nothing, nothing),
+        Asked(
+            hidden(),
+            answer("garden", "memory", "garden"),
+            answer("office", "memory", "office"),
+            answer("the office", "passage", None),
+        ),
+        Asked(
+            hidden(),
+            answer("the office", "passage", "office"),
+            answer("office", "memory", "office"),
+            answer("garden", "passage", None),
+        ),
+        Asked(
+            hidden(),
+            answer(None, "none", "office"),
+            answer("an office", "passage", None),
+            answer(None, "none", "garden"),
+        ),
     ]
     made = row("qa1", asked)
     assert (made.n, made.final, made.empty, made.from_memory) == (4, 0.5, 0.25, 0.5)
+    assert made.reworded == 0.75
     assert (made.from_memory_right, made.memory_right) == (0.5, 0.75)
 
 
@@ -64,6 +81,7 @@ def test_each_task_has_as_many_stories_from_what_is_kept_apart(monkeypatch):
     made = hide_stories(Path(), 50, 2)
     assert [(s.task, s.title) for s in made[:3]] == [(1, "qa1-0"), (1, "qa1-1"), (2, "qa2-0")]
     assert len(made) == 2 * len(stories.TASKS) and set(halves) == {"dev"}
+    assert all(s.wording != s.question and "Mary" in s.wording for s in made)
     assert all(s.answers == {"office", "garden"} and FACTS[0] in s.text for s in made)
     with pytest.raises(ValueError, match="larger than population"):
         hide_stories(Path(), 50, 3)
