@@ -29,7 +29,9 @@ from training.rows import Words
 from training.text import Texts
 from training.wordings import UNTOLD_APART, WORDINGS_APART, reworded, untold
 
-TASKS, SEGMENTS, STORIES, STRANGE, QUESTIONS = (1, 2, 3, 4, 5), (4, 16), 24, 4, 160
+TASKS, SEGMENTS, STORIES, STRANGE, QUESTIONS = (1, 2, 3, 4, 5), (4, 16), 48, 2, 160
+#: An answer is judged by what was fitted on the others of so many parts.
+PARTS = 5
 #: Sets of questions about tales and sentences.
 OTHERS = ("fairytaleqa", "qamr")
 Kind = Literal["stories", "wordings", "decoys", "untold", "articles"]
@@ -48,26 +50,24 @@ class Judged:
 def memory_calibration(
     model: DocumentModel, data: Path
 ) -> tuple[dict[str, float], dict[str, float | int]]:
-    """What answering.json says of memory, and how well that holds: the confidence is fitted on one
-    half of the answers and reported on the other; the threshold looks at wrong ones of both."""
+    """What answering.json says of memory, and how well that holds: each answer is judged by the fit
+    of the other four parts of five; the threshold looks at wrong ones of all."""
     articles, asked = kept_apart(data / "qa" / "squad-articles.jsonl.gz", calibrates=True)
     judged = _stories(model, data, [q.question for q in asked if q.answers])
     judged += _articles(model, articles, asked)
     # Where nothing is said there is nothing to be sure of.
     answers = [answer for answer in judged if answer.said.chance]
     random.Random(0).shuffle(answers)
-    fitted, held_out = answers[::2], answers[1::2]
-    rows = matrix([(logit(a.said.chance), a.said.urgency) for a in fitted])
-    right = torch.tensor([float(a.right) for a in fitted], dtype=torch.float64)
-    (chance, urgency), bias = logistic(rows, right)
-    sure = MemoryCalibration(chance, urgency, bias, 0.0).confidence
-    line = threshold([(True, a.right, sure(a.said)) for a in fitted])
+    parts = [fitted([a for i, a in enumerate(answers) if i % PARTS != n]) for n in range(PARTS)]
+    told = [(parts[i % PARTS].confidence(a.said), a.right) for i, a in enumerate(answers)]
+    whole = fitted(answers)
+    sure = whole.confidence
+    line = threshold([(True, a.right, sure(a.said)) for a in answers])
     # Other documents and questions than of stories are what people have: surer than at any wrong
     # answer to those.
     wrong = [a for a in answers if a.of == "articles" and not a.right]
     line = max([line, *(sure(a.said) for a in wrong)])
-    told = [(sure(a.said), a.right) for a in held_out]
-    values = {"chance": chance, "urgency": urgency, "bias": bias, "threshold": line}
+    values = vars(whole) | {"threshold": line}
     figures: dict[str, float | int] = {
         "n": len(told),
         "right": sum(hit for _, hit in told) / len(told),
@@ -83,6 +83,14 @@ def memory_calibration(
             f"{kind}_given_right": sum(a.right for a in given),
         }
     return {name: round(value, 4) for name, value in values.items()}, figures
+
+
+def fitted(answers: Sequence[Judged]) -> MemoryCalibration:
+    """The confidence that says best which of these answers are right; no threshold."""
+    rows = matrix([(logit(a.said.chance), a.said.urgency) for a in answers])
+    right = torch.tensor([float(a.right) for a in answers], dtype=torch.float64)
+    (chance, urgency), bias = logistic(rows, right)
+    return MemoryCalibration(chance, urgency, bias, 0.0)
 
 
 def _stories(model: DocumentModel, data: Path, other: Sequence[str]) -> list[Judged]:
