@@ -11,18 +11,19 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def logistic(x: Tensor, y: Tensor) -> tuple[list[float], float]:
+def logistic(x: Tensor, y: Tensor, penalty: float) -> tuple[list[float], float]:
     """Weights and bias of a logistic regression of y (n,), 0 or 1, on x (n, F).
 
-    The penalty is on standardised features, so that none is spared for its unit.
+    penalty: times the squares of weights of standardised features, so that none is spared for its
+    unit. It draws chances to the middle; few rows with many features need it.
     """
     mean, spread = x.mean(0), x.std(0) + 1e-6
     z = (x - mean) / spread
 
     def loss(weights: Tensor) -> Tensor:
         logits = z @ weights[:-1] + weights[-1]
-        penalty = 0.02 * weights[:-1].square().sum()
-        return functional.binary_cross_entropy_with_logits(logits, y) + penalty
+        drawn = penalty * weights[:-1].square().sum()
+        return functional.binary_cross_entropy_with_logits(logits, y) + drawn
 
     fitted = minimum(loss, x.shape[1] + 1)
     weights = fitted[:-1] / spread

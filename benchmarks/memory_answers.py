@@ -32,6 +32,8 @@ from training.wordings import UNTOLD_APART, WORDINGS_APART, reworded, untold
 TASKS, SEGMENTS, STORIES, STRANGE, QUESTIONS = (1, 2, 3, 4, 5), (4, 16), 48, 2, 160
 #: An answer is judged by what was fitted on the others of so many parts.
 PARTS = 5
+#: Two features: hardly any is needed. With twenty times as much, chances are drawn to the middle.
+PENALTY = 0.001
 #: Sets of questions about tales and sentences.
 OTHERS = ("fairytaleqa", "qamr")
 Kind = Literal["stories", "wordings", "decoys", "untold", "articles"]
@@ -89,7 +91,7 @@ def fitted(answers: Sequence[Judged]) -> MemoryCalibration:
     """The confidence that says best which of these answers are right; no threshold."""
     rows = matrix([(logit(a.said.chance), a.said.urgency) for a in answers])
     right = torch.tensor([float(a.right) for a in answers], dtype=torch.float64)
-    (chance, urgency), bias = logistic(rows, right)
+    (chance, urgency), bias = logistic(rows, right, PENALTY)
     return MemoryCalibration(chance, urgency, bias, 0.0)
 
 

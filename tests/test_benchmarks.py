@@ -22,7 +22,7 @@ def test_the_least_of_a_function_is_found():
 def test_a_logistic_regression_is_at_the_least_of_its_penalised_loss():
     x = matrix([[0.0, 3.0], [1.0, 1.0], [2.0, 4.0], [3.0, 2.0], [4.0, 5.0], [5.0, 1.0]])
     y = torch.tensor([0.0, 0.0, 1.0, 0.0, 1.0, 1.0], dtype=torch.float64)
-    weights, bias = logistic(x, y)
+    weights, bias = logistic(x, y, 0.02)
     # By hand: residuals sum to zero (the bias has no penalty), and each weight's pull from the
     # data equals that of its penalty, 0.04 w times the feature's variance.
     chances = torch.sigmoid(x @ torch.tensor(weights, dtype=torch.float64) + bias)

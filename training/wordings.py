@@ -95,21 +95,35 @@ WORDINGS_APART: Mapping[str, tuple[str, ...]] = {
     r"Who received the (\w+)\?": ("Who did get the {0}?", "To whom did the {0} go?"),
 }  # fmt: skip
 #: What stories tell nothing of, or what memory is not taught to find there ("Who is in the ..."),
-#: for training: nothing is to be said.
+#: for training: nothing is to be said. The words in braces are drawn from `_SLOTS`.
 UNTOLD = (
-    "How old is {person}?", "Who is {person}?", "Why did {person} go there?",
-    "When did {person} arrive?", "What does {person} do for a living?", "How tall is {person}?",
+    "How old is {person}?", "Who is {person}?", "What is {person}?", "Why did {person} go there?",
+    "When did {person} arrive?", "What does {person} do for a living?", "How {how} is {person}?",
     "What does {person} like?", "How did {person} get there?", "Who is {person} married to?",
-    "What colour is {person}'s hair?", "Is {person} happy?", "What did {person} say?",
+    "What colour is {person}'s {part}?", "Is {person} {feeling}?", "What did {person} say?",
     "When was {person} born?", "Why is {person} in the {place}?", "Is {person} in the {place}?",
     "How long did {person} stay in the {place}?", "Who is in the {place}?",
-    "What is in the {place}?", "What colour is the {place}?", "How big is the {place}?",
-    "Who owns the {place}?", "When was the {place} built?", "How many windows has the {place}?",
+    "What is in the {place}?", "What colour is the {place}?", "How {how} is the {place}?",
+    "Who owns the {place}?", "When was the {place} built?", "How many {many} has the {place}?",
     "What is the {place} used for?", "What colour is the {thing}?", "Who owns the {thing}?",
-    "How much does the {thing} cost?", "What is the {thing} made of?", "How old is the {thing}?",
+    "How much does the {thing} cost?", "What is the {thing} made of?", "How {how} is the {thing}?",
     "Why did {person} take the {thing}?", "Does {person} like the {thing}?",
     "What is {person}'s last name?", "Which of them is the tallest, {person} or {person}?",
     "What happened to {person} after that?", "What is a {thing}?", "What is a {place}?",
+    "How {how} are {person}'s {part}?", "Has {person} {many}?", "How many {many} has {person}?",
+    "Was {person} {feeling}?", "Why was {person} {feeling}?", "Why does {person} {do} the {thing}?",
+    "When did {person} {do} the {thing}?", "How does {person} {do} the {thing}?",
+    "Did {person} {do} the {thing}?", "Will {person} {do} the {thing}?", "Who is {person}'s {kin}?",
+    "Has {person} a {kin}?", "What is the name of {person}'s {kin}?", "Does {person} {do} {many}?",
+    "Why did {person} leave the {place}?", "Does {person} know {person}?",
+    "Did {person} meet {person}?", "What did {person} think of {person}?",
+    "When does {person} {do}?",
+    "Who {did} the {thing}?", "Who {did} the {place}?", "What did {person} {do} then?",
+    "Is the {thing} {how}?", "Is the {place} {how}?", "Why is the {place} so {how}?",
+    "Who told {person} about the {thing}?", "What did {person} {do} in the {place}?",
+    "Which {thing} is better?", "What time is it?", "What is the story about?",
+    "How many people are there?", "What is the weather like?", "Who is the oldest?",
+    "What is written on the {thing}?", "What does the {thing} look like?", "Can {person} {do}?",
 )  # fmt: skip
 #: Ones that are kept apart from training.
 UNTOLD_APART = (
@@ -118,7 +132,19 @@ UNTOLD_APART = (
     "How many doors has the {place}?", "How warm is the {place}?", "Who cleaned the {place}?",
     "How heavy is the {thing}?", "Who made the {thing}?", "Why did {person} want the {thing}?",
 )  # fmt: skip
-_NAMES = {"person": sorted({*MOVERS, *GIVERS}), "place": PLACES, "thing": OBJECTS}
+_SLOTS: Mapping[str, Sequence[str]] = {
+    "person": sorted({*MOVERS, *GIVERS}), "place": PLACES, "thing": OBJECTS,
+    "how": (
+        "big", "tall", "long", "wide", "rich", "strong", "tired", "clean", "expensive", "deep",
+        "bright", "young", "clever", "loud", "fast", "dark", "old", "useful", "dirty", "far away",
+    ),
+    "feeling": ("happy", "angry", "tired", "hungry", "ill", "afraid", "late", "alone", "busy"),
+    "many": ("windows", "chairs", "beds", "books", "friends", "children", "pictures", "keys"),
+    "part": ("hair", "coat", "shoes", "hands", "voice", "hat", "skin"),
+    "kin": ("brother", "mother", "wife", "husband", "friend", "teacher", "child", "dog"),
+    "do": ("buy", "sell", "break", "wash", "see", "hide", "lose", "find", "paint", "cook", "read"),
+    "did": ("bought", "built", "painted", "broke", "sold", "saw", "found", "hid", "lost"),
+}  # fmt: skip
 _NAMED = re.compile(r"\{(\w+)\}")
 
 
@@ -141,4 +167,4 @@ def reworded(
 
 def untold(draw: random.Random, questions: Sequence[str] = UNTOLD) -> str:
     """A question about people, places and things of stories that memory is not to answer."""
-    return _NAMED.sub(lambda name: draw.choice(_NAMES[name[1]]), draw.choice(questions))
+    return _NAMED.sub(lambda name: draw.choice(_SLOTS[name[1]]), draw.choice(questions))
