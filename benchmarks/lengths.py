@@ -1,0 +1,94 @@
+"""Algorithmic problems and BABILong of small models, by length: one table and one picture.
+
+    python -m benchmarks.lengths
+
+Shows what `python -m training algorithmic` and `babilong` wrote into results.json, copied to
+benchmarks/results/algorithmic-*.json and babilong-*.json, and draws docs/figures/lengths.svg.
+Columns are shares that are right at so many times the trained length, and with an emptied memory at
+the trained one: of symbols, with whole answers in brackets, and of stories' questions.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.plots import Panel, draw
+from benchmarks.results import RESULTS, print_table
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One task of a training, up to `trained` segments. right, whole: shares by the number of
+    segments; emptied: at the trained one."""
+
+    task: str
+    trained: int
+    system: str
+    right: dict[int, float]
+    emptied: float
+    whole: dict[int, float] | None = None
+
+
+def main(arguments: list[str] | None = None, results: Path = RESULTS) -> int:
+    """Prints and draws all results that are there."""
+    argparse.ArgumentParser(prog="python -m benchmarks.lengths").parse_args(arguments)
+    paths = [
+        path for task in ("algorithmic", "babilong") for path in results.glob(f"{task}-*.json")
+    ]
+    found = [c for path in paths for c in curves(json.loads(path.read_text(encoding="utf-8")))]
+    found.sort(key=lambda curve: (curve.task, curve.trained, curve.system))
+    header = ["task", "trained on", "system", "1x", "2x", "4x", "8x", "emptied"]
+    print_table(header, [row(curve) for curve in found])
+    draw("lengths", panels(found))
+    return 0
+
+
+def curves(one: dict[str, Any]) -> Iterator[Curve]:
+    """What a training's results say of each of its tasks; nothing of lengths into which no story
+    fits."""
+    system = f"{one['system']}, seed {one['seed']}, {one['steps']:,} steps"
+    long: int = one["segments"]
+    if one["task"] == "algorithmic":
+        shares = {int(n): s for n, s in one["right"].items()}
+        yield Curve(
+            one["problem"],
+            long,
+            system,
+            {n: s["symbols"] for n, s in shares.items()},
+            one["right_emptied"][str(long)]["symbols"],
+            {n: s["exact"] for n, s in shares.items()},
+        )
+        return
+    for task in (f"qa{n}" for n in one["tasks"]):
+        of = {int(n): s for n, s in one[task].items() if s["n"]}
+        right = {n: s["right"] for n, s in of.items()}
+        yield Curve(task, long, system, right, of[long]["right_emptied"])
+
+
+def row(curve: Curve) -> list[str]:
+    """What the table says of a curve."""
+    cells = []
+    for n in (curve.trained * times for times in (1, 2, 4, 8)):
+        cell = f"{curve.right[n]:.1%}" if n in curve.right else ""
+        cells.append(f"{cell} ({curve.whole[n]:.1%})" if curve.whole else cell)
+    return [curve.task, f"{curve.trained} segments", curve.system, *cells, f"{curve.emptied:.1%}"]
+
+
+def panels(found: Sequence[Curve]) -> list[Panel]:
+    """One for each task and length trained on, with a line for each training."""
+    lines: dict[tuple[str, int], dict[str, Any]] = {}
+    for curve in found:
+        of = lines.setdefault((curve.task, curve.trained), {})
+        of[curve.system] = list(curve.right), [100 * share for share in curve.right.values()]
+    return [
+        Panel(f"{task}, up to {n} segments", "segments", "right, %", of, True, marks=[n])
+        for (task, n), of in sorted(lines.items())
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
