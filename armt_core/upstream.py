@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from armt_core.adapters import adapter_class
-from armt_core.config import ArmtConfig
+from armt_core.config import ArmtConfig, System
 from armt_core.errors import ModelError
 from armt_core.model import ArmtModel
 
@@ -38,6 +38,7 @@ def load_upstream(
     backbone: Any,
     segment_tokens: int | None = None,
     wrap_pos: bool | None = None,
+    system: System = "armt",
 ) -> ArmtModel:
     """An ArmtModel with the weights of a reference state dict, in eval mode.
 
@@ -45,7 +46,11 @@ def load_upstream(
     segment_tokens: most tokens in a segment; by default what the backbone allows,
     at most 1,024. wrap_pos (GPT-2): the memory tokens have position embeddings of
     their own, the last M rows of wpe; None: yes, if wpe has more rows than
-    `backbone` has positions.
+    `backbone` has positions. system: how the reference model writes, which its state dict does not
+    say: "armt-without-gamma" for one made with `correction=False`.
+    The reference model must be of the equations of docs/memory.md: keys phi(k) as they are, and a
+    denominator. A later version of it scales phi(k) to length 1, under the same names; such weights
+    would load and read other values.
     Raises ModelError naming the first missing, unknown or ill-shaped key.
     """
     names = {_short(name): tensor for name, tensor in state.items() if not _CONSTANTS.search(name)}
@@ -69,6 +74,7 @@ def load_upstream(
         memory_dim=memory_dim,
         segment_tokens=segment_tokens or min(1024, longest - (M if inline else 0)),
         memory_tokens="inline" if inline else "own",
+        system=system,
     )
     # float64 weights stay float64; 16-bit ones are kept in float32.
     model = ArmtModel(config).to(torch.promote_types(memory_tokens.dtype, torch.float32))

@@ -8,14 +8,13 @@ more, and draws docs/figures/associative.svg.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from benchmarks.plots import Panel, draw
-from benchmarks.results import RESULTS, print_table
+from benchmarks.results import RESULTS, print_table, trained
 
 #: A system holds as many pairs as it remembers to this share.
 HOLDS = 0.9
@@ -24,20 +23,19 @@ HOLDS = 0.9
 def main(arguments: list[str] | None = None, results: Path = RESULTS) -> int:
     """Prints and draws all results that are there."""
     argparse.ArgumentParser(prog="python -m benchmarks.associative").parse_args(arguments)
-    paths = sorted(results.glob("associative-*.json"))
-    trained = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-    trained.sort(key=lambda one: (one["told"], one["pairs"], one["system"], one["seed"]))
-    lengths = sorted({int(n) for one in trained for n in one["exact_match"]})
+    found = trained(("associative",), results)
+    found.sort(key=lambda one: (one["told"], one["pairs"], one["system"], one["seed"]))
+    lengths = sorted({int(n) for one in found for n in one["exact_match"]})
     header = ["task", "trained on", "system", "seed", "steps", *map(str, lengths), "holds"]
-    print_table(header, [_row(one, lengths) for one in trained])
-    draw("associative", panels(trained))
+    print_table(header, [_row(one, lengths) for one in found])
+    draw("associative", panels(found))
     return 0
 
 
-def panels(trained: list[dict[str, Any]]) -> list[Panel]:
+def panels(results: list[dict[str, Any]]) -> list[Panel]:
     """One for each task and number of pairs trained on, with a line for each system and seed."""
     found: dict[tuple[str, int], dict[str, Any]] = {}
-    for one in trained:
+    for one in results:
         lines = found.setdefault((one["told"], one["pairs"]), {})
         lengths = sorted(map(int, one["exact_match"]))
         shares = [100 * one["exact_match"][str(n)] for n in lengths]

@@ -7,8 +7,8 @@
 An ARMT over a Llama with random weights reads one document of random tokens. Beside the two
 schedules stand the even-load limit, which is what the diagonal would take if every layer had a
 segment at every step (what 2 S segments take less what S take: the steps at both ends, in which
-few have one, fall out), and the backbone alone over the whole row with full attention. Writes
-benchmarks/results/diagonal.json.
+few have one, fall out), and the backbone alone over the whole row with full attention. The shapes
+that are measured by default go to benchmarks/results/diagonal.json; others are printed alone.
 
 Axes: B documents, S segments, T tokens of a segment.
 """
@@ -117,6 +117,9 @@ def main(arguments: list[str] | None = None) -> int:
         ],
         [_cells(row) for row in rows],
     )
+    shown = ("layers", "segment_tokens", "segments", "width")
+    if any(getattr(options, name) != parser.get_default(name) for name in shown):
+        return 0
     name = "diagonal" + "_one_billion" * options.one_billion + "_backward" * options.backward
     settings = {"dtype": str(dtype), "backward": options.backward, "runs": options.runs}
     write_result(name, {**settings, "rows": rows})

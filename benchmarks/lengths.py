@@ -9,7 +9,6 @@ the trained one: of symbols, with whole answers in brackets, and of stories' que
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.plots import Panel, draw
-from benchmarks.results import RESULTS, print_table
+from benchmarks.results import RESULTS, print_table, trained
 
 
 @dataclass(frozen=True)
@@ -36,10 +35,7 @@ class Curve:
 def main(arguments: list[str] | None = None, results: Path = RESULTS) -> int:
     """Prints and draws all results that are there."""
     argparse.ArgumentParser(prog="python -m benchmarks.lengths").parse_args(arguments)
-    paths = [
-        path for task in ("algorithmic", "babilong") for path in results.glob(f"{task}-*.json")
-    ]
-    found = [c for path in paths for c in curves(json.loads(path.read_text(encoding="utf-8")))]
+    found = [c for one in trained(("algorithmic", "babilong"), results) for c in curves(one)]
     found.sort(key=lambda curve: (curve.task, curve.trained, curve.system))
     header = ["task", "trained on", "system", "1x", "2x", "4x", "8x", "emptied"]
     print_table(header, [row(curve) for curve in found])

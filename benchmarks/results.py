@@ -1,9 +1,11 @@
 """How benchmarks report: a table for people, and a JSON file with machine, date and commit."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from armt_core.errors import UsageError
 from training.stamp import stamp
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -16,6 +18,20 @@ def write_result(name: str, values: dict[str, Any]) -> Path:
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps({**stamp(), **values}, indent=2) + "\n", encoding="utf-8")
     return path
+
+
+def trained(tasks: Sequence[str], results: Path = RESULTS) -> list[dict[str, Any]]:
+    """What `python -m training TASK` wrote into results.json, of all TASK-*.json in the folder.
+
+    Raises UsageError if there are none.
+    """
+    paths = sorted(path for task in tasks for path in results.glob(f"{task}-*.json"))
+    if not paths:
+        raise UsageError(
+            f"There are no results in {results}: copy results.json of a training's output there, "
+            f"as {tasks[0]}-NAME.json."
+        )
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
 
 
 def print_table(header: list[str], rows: list[list[str]]) -> None:

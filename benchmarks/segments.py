@@ -10,14 +10,13 @@ emptied before each segment, and those beyond up to 2, 4 and 8 times as many.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.plots import Panel, draw
-from benchmarks.results import RESULTS, print_table
+from benchmarks.results import RESULTS, print_table, trained
 
 #: What is measured of a task in each segment.
 MEASURED = {"series": "error_by_segment", "lm": "loss_by_segment"}
@@ -27,14 +26,13 @@ _UNITS = {"series": "error, share of the spread", "lm": "nats a byte"}
 def main(arguments: list[str] | None = None, results: Path = RESULTS) -> int:
     """Prints and draws all results that are there."""
     argparse.ArgumentParser(prog="python -m benchmarks.segments").parse_args(arguments)
-    paths = sorted(path for task in MEASURED for path in results.glob(f"{task}-*.json"))
-    trained = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-    trained.sort(key=lambda one: (one["task"], one["segments"], name(one)))
+    found = trained(tuple(MEASURED), results)
+    found.sort(key=lambda one: (one["task"], one["segments"], name(one)))
     print_table(
         ["task", "trained on", "system", "first", "trained", "emptied", "to 2x", "to 4x", "to 8x"],
-        [row(one) for one in trained],
+        [row(one) for one in found],
     )
-    draw("segments", panels(trained))
+    draw("segments", panels(found))
     return 0
 
 
@@ -54,10 +52,10 @@ def row(one: dict[str, Any]) -> list[str]:
     return [one["task"], f"{long} segments", name(one), *cells]
 
 
-def panels(trained: Sequence[dict[str, Any]]) -> list[Panel]:
+def panels(results: Sequence[dict[str, Any]]) -> list[Panel]:
     """One for each task and length trained on, with a line for each training."""
     found: dict[tuple[str, int], dict[str, Any]] = {}
-    for one in trained:
+    for one in results:
         values = one[MEASURED[one["task"]]]
         lines = found.setdefault((one["task"], one["segments"]), {})
         lines[name(one)] = list(range(1, 1 + len(values))), values

@@ -5,7 +5,8 @@
 
 Each row is read by a program of its own (`benchmarks/systems_row.py`), so that its peak memory is
 its own. One that takes longer than `--minutes` or more than `--gigabytes` stops, and its row says
-so. Writes benchmarks/results/systems.json and a figure.
+so. A run of all systems and lengths writes benchmarks/results/systems.json and a figure; one of
+some prints them alone.
 """
 
 import argparse
@@ -37,6 +38,10 @@ def main(arguments: list[str] | None = None) -> int:
     half = round(psutil.virtual_memory().total / 2**31, 1)
     parser.add_argument("--gigabytes", type=float, default=half, help="of memory, the same")
     options = parser.parse_args(arguments)
+    if wrong := [n for n in options.lengths if n < SEGMENT or n % SEGMENT]:
+        parser.error(
+            f"--lengths are read in segments of {SEGMENT}: {wrong[0]} is no multiple of it."
+        )
 
     rows = []
     for length in options.lengths:
@@ -45,6 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
             print(json.dumps(rows[-1]), file=sys.stderr)
     header = ["system", "tokens", "tokens/s", "of the processor", "peak MB", "state KB"]
     print_table(header, [_cells(row) for row in rows])
+    if set(options.lengths) < set(LENGTHS) or set(options.systems) < set(SYSTEMS):
+        return 0
     limits = {"minutes": options.minutes, "gigabytes": options.gigabytes}
     write_result("systems", {"segment_tokens": SEGMENT, **limits, "rows": rows})
     draw("systems", panels(rows))

@@ -18,7 +18,12 @@ def phi(x: Tensor) -> Tensor:
 
 
 class PlainMemory:
-    """One layer's memory of one document: A as a matrix (K, D), z as a vector (K,)."""
+    """One layer's memory of one document: A as a matrix (K, D), z as a vector (K,).
+
+    corrects: whether gamma keeps z from counting a key twice; else gamma is 1.
+    """
+
+    corrects = True
 
     def __init__(self, w_q: Tensor, w_k: Tensor, w_v: Tensor, w_b: Tensor, b: Tensor) -> None:
         self.w_q, self.w_k, self.w_v, self.w_b, self.b = w_q, w_k, w_v, w_b, b
@@ -47,6 +52,7 @@ class PlainMemory:
                 d = before_z @ k + EPS
                 stored = (before_A.T @ k) / d
                 gamma = (1 - d / (k @ k + EPS)).clamp(0, 1).detach()
+                gamma = gamma if self.corrects else torch.ones((), dtype=v.dtype)
             step_A, step_z = torch.outer(k, beta * (v - stored)), gamma * k
             change_A = step_A if change_A is None else change_A + step_A
             change_z = step_z if change_z is None else change_z + step_z

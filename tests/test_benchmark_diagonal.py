@@ -65,11 +65,16 @@ def test_the_large_shape_has_the_weights_of_its_name_and_reads_131072_tokens():
     assert shape.segment_tokens * diagonal.ONE_BILLION_SEGMENTS == 131_072
 
 
-def test_the_command_prints_a_row_a_shape_and_writes_it(monkeypatch, capsys):
+def test_the_command_prints_a_row_a_shape_and_writes_those_of_the_default(monkeypatch, capsys):
     written = []
     monkeypatch.setattr(diagonal, "write_result", lambda *given: written.append(given))
     line = "--layers 1 2 --segment-tokens 4 --segments 2 --width 32 --runs 1"
     assert diagonal.main(line.split()) == 0
-    (name, values), out = written[0], capsys.readouterr().out
-    assert name == "diagonal" and [row["layers"] for row in values["rows"]] == [1, 2]
+    out = capsys.readouterr().out
     assert "even load" in out and len([n for n in out.splitlines() if n.startswith("| ")]) == 4
+    assert not written
+    monkeypatch.setattr(diagonal, "measured", lambda shape, *given: {"layers": shape.layers})
+    monkeypatch.setattr(diagonal, "_cells", lambda row: [""] * 7)
+    assert diagonal.main([]) == 0
+    ((name, values),) = written
+    assert name == "diagonal" and {row["layers"] for row in values["rows"]} == {2, 4, 8, 16}

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from armt_core.errors import UsageError
 from benchmarks import lengths
 
 SETTING = {"segments": 2, "seed": 0, "steps": 1000}
@@ -58,6 +59,11 @@ def test_stories_have_a_row_for_each_task_and_nothing_where_no_story_fits(shown)
     assert rows[1][3:] == ["50.0%", "", "", "", "20.0%"]
     assert [panel.title for panel in panels] == ["qa1, up to 2 segments", "qa4, up to 2 segments"]
     assert panels[1].lines == {"armt, seed 0, 1,000 steps": ([2], [50])}
+
+
+def test_without_results_it_is_said_what_to_do(tmp_path):
+    with pytest.raises(UsageError, match=r"copy results\.json .* algorithmic-NAME\.json"):
+        lengths.main([], tmp_path)
 
 
 def test_panels_of_different_trainings_of_one_task_are_one(shown):

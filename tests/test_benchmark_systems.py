@@ -30,6 +30,13 @@ def test_a_row_that_reaches_a_limit_says_which_and_where():
     assert systems_row.read("rmt", 64, 1.0, 0.001)["ended"] == "0.001 GB at 16 tokens"
 
 
+@pytest.mark.parametrize("length", ["0", "100", "1000"])
+def test_a_length_that_is_no_whole_number_of_segments_is_refused(length, capsys):
+    with pytest.raises(SystemExit):
+        systems.main(["--lengths", "512", length])
+    assert f"{length} is no multiple" in capsys.readouterr().err
+
+
 def test_each_row_is_a_program_of_its_own(monkeypatch, tmp_path, capsys):
     row = systems.row("prmt", 512, 1.0, 100.0)
     assert row["system"] == "prmt" and row["tokens"] == 512 and "ended" not in row
@@ -39,9 +46,13 @@ def test_each_row_is_a_program_of_its_own(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(systems, "draw", lambda name, panels: drawn.append(panels))
     monkeypatch.setattr(systems, "write_result", lambda name, values: written.append(values))
     assert systems.main("--lengths 512 --systems prmt mamba --gigabytes 1".split()) == 0
+    assert not drawn and not written  # some systems and lengths are not what is committed
     out, err = capsys.readouterr()
     assert "ended: 1 GB at 512 tokens" in out
     assert [json.loads(line) for line in err.splitlines()] == [row, ended]
+    monkeypatch.setattr(systems, "LENGTHS", (512,))
+    monkeypatch.setattr(systems, "SYSTEMS", ("prmt", "mamba"))
+    assert systems.main("--lengths 512 --systems prmt mamba --gigabytes 1".split()) == 0
     assert written[0]["rows"] == [row, ended] and written[0]["gigabytes"] == 1
     assert [list(panel.lines) for panel in drawn[0]] == [["prmt"]] * 3
     assert draw("systems", drawn[0], tmp_path).is_file()

@@ -126,7 +126,7 @@ def test_a_training_in_pieces_ends_where_one_in_one_go_does(tmp_path: Path):
     for name, weight in whole.state_dict().items():
         assert torch.equal(weight, pieces.state_dict()[name]), name
     for other, system in (("copy", "rmt"), ("parity", "prmt")):
-        with pytest.raises(CheckpointError, match="of another recipe"):
+        with pytest.raises(CheckpointError, match="of another training"):
             small.train_small(algorithmic.algorithmic(other, 2), system, 5, 4, tmp_path / "pieces")
 
 

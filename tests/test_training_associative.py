@@ -134,7 +134,7 @@ def test_a_short_training_of_each_system_lowers_the_loss(system: System, tmp_pat
 
 def test_another_task_does_not_go_on_with_a_checkpoint(tmp_path: Path):
     train_small(associative.associative("remember", 1), "armt", 0, 2, tmp_path, stop_after=1)
-    with pytest.raises(CheckpointError, match="of another recipe"):
+    with pytest.raises(CheckpointError, match="of another training"):
         train_small(associative.associative("rewrite", 1), "armt", 0, 2, tmp_path)
 
 

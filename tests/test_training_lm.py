@@ -126,7 +126,7 @@ def test_a_short_training_lowers_the_loss(
 def test_a_training_goes_on_with_the_same_books_alone(data: Path, tmp_path: Path, monkeypatch):
     small.train_small(lm.lm(data, "plain", 2), "rmt", 0, 2, tmp_path, stop_after=1)
     monkeypatch.setattr(lm.files, "books", lambda *_: [LINE * 40])
-    with pytest.raises(CheckpointError, match="of another recipe"):
+    with pytest.raises(CheckpointError, match="of another training"):
         small.train_small(lm.lm(data, "plain", 2), "rmt", 0, 2, tmp_path)
 
 

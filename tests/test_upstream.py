@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from armt_core import read_sequential
 from armt_core.adapters import adapter_class
+from armt_core.config import System
 from armt_core.errors import ModelError
 from armt_core.upstream import load_upstream
 from tests.fakes import backbone_config, random_ids
@@ -115,8 +116,19 @@ def test_gpt2_with_wrapped_positions_equals_the_reference(scale: float):
     _compare(Reference("gpt2", scale, wrapped=True), "memory_cell.")
 
 
-def _compare(reference: Reference, prefix: str) -> None:
-    model = load_upstream(reference.state_dict(prefix), reference.config, segment_tokens=20)
+def test_a_reference_without_gamma_is_loaded_as_the_system_that_it_is():
+    reference = Reference("llama", 1.0)
+    for memory in reference.memories:
+        memory.corrects = False
+    _compare(reference, "memory_cell.", "armt-without-gamma")
+    with pytest.raises(AssertionError):
+        _compare(reference, "memory_cell.", "armt")
+
+
+def _compare(reference: Reference, prefix: str, system: System = "armt") -> None:
+    model = load_upstream(
+        reference.state_dict(prefix), reference.config, segment_tokens=20, system=system
+    )
     segments = [random_ids(n, seed=n) for n in (9, 6, 9)]
     memory = model.empty_memory()
     for segment in segments:

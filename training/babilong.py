@@ -16,7 +16,7 @@ from armt_core.systems import SystemModel
 from training.data import files
 from training.evaluation.babilong import best_constant
 from training.hiding import fits
-from training.objectives.stories import SEGMENT, Stories, Tale, Told, answer
+from training.objectives.stories import MOST_FACTS, SEGMENT, Stories, Tale, Told, answer
 from training.small import SmallTask
 
 #: Segments of the stages; a training of N segments goes through those below N, and then N.
@@ -29,8 +29,8 @@ BATCH, QUESTIONS = 32, 8
 
 def babilong(data: Path, tasks: Sequence[int], segments: int, documents: int = 100) -> SmallTask:
     """Simulated stories of these tasks over up to so many segments, among sentences of the books in
-    the data folder; measured on real questions, most so many of each task at each length, among
-    sentences of the books kept apart.
+    the data folder; measured on real questions, most so many of each task, among sentences of the
+    books kept apart. They are the same at all lengths, and of no more facts than are trained on.
 
     Raises UsageError for no segments and for tasks without simulated stories, DataMissing without
     books or stories.
@@ -45,9 +45,14 @@ def babilong(data: Path, tasks: Sequence[int], segments: int, documents: int = 1
         apart = tale.among(files.books(data, "dev"))
         found: dict[str, Any] = {}
         for task in tasks:
-            stories = files.babi(data, task, "dev")
+            stories = [
+                story
+                for story in files.babi(data, task, "dev")
+                if len(story.facts) <= MOST_FACTS and fits(story.facts, segments, SEGMENT)
+            ]
+            chosen = draw.sample(stories, min(documents, len(stories)))
             found[f"qa{task}"] = {
-                str(n): _shares(model, apart, stories, n, documents, draw)
+                str(n): _shares(model, apart, chosen, n, draw)
                 for n in (segments * times for times in BEYOND)
             }
         return found
@@ -76,22 +81,19 @@ def _shares(
     tale: Tale,
     stories: Sequence[files.BabiQuestion],
     segments: int,
-    documents: int,
     draw: random.Random,
 ) -> dict[str, float]:
     """Shares of right answers from memory ("right"), from an emptied one, and of the best constant
-    ones, and the number of stories: of `stories` those that fit into so many segments."""
-    fitting = [story for story in stories if fits(story.facts, segments, SEGMENT)]
-    chosen = draw.sample(fitting, min(documents, len(fitting)))
+    ones, and the number of stories, told in so many segments."""
     right = {"right": 0, "right_emptied": 0}
-    for first in range(0, len(chosen), BATCH):
-        part = chosen[first : first + BATCH]
+    for first in range(0, len(stories), BATCH):
+        part = stories[first : first + BATCH]
         segments_of = [tale.tell(story.facts, segments, draw) for story in part]
         told = Told.of(tale, segments_of, [[(story.question, story.answer)] for story in part])
         for name, empty in (("right", False), ("right_emptied", True)):
             said = answer(model, told, empty).argmax(-1).cpu()
             right[name] += int((said == told.answers).sum())
-    n = len(chosen)
-    constant = best_constant([(story.question, story.answer) for story in chosen])
+    n = len(stories)
+    constant = best_constant([(story.question, story.answer) for story in stories])
     shares = {**right, "best_constant": constant}
     return {"n": n, **{name: count / n for name, count in shares.items()}} if n else {"n": 0}

@@ -4,6 +4,7 @@ Four layers of width 128 with d_mem 64, as in arXiv 2407.04841.
 """
 
 import json
+import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ LAYERS, WIDTH, HEADS = 4, 128, 4
 #: d_mem of an ARMT; memory tokens of a segment, in an ARMT where a task says nothing else.
 MEMORY_DIM, MEMORY_TOKENS = 64, 8
 RATE = 1e-3
+
+log = logging.getLogger(__name__)
 
 Settings = Mapping[str, Any]
 
@@ -57,6 +60,7 @@ def learn(task: SmallTask, system: System, seed: int, steps: int, output: Path) 
     """`train_small`, then what the task measures: into `results.json` in the folder `output`, and
     returned."""
     model = train_small(task, system, seed, steps, output)
+    log.info("measuring, which may take minutes")
     with torch.no_grad():
         measured = task.measure(model, random.Random(f"{seed}/measured"))
     found = {

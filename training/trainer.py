@@ -169,8 +169,12 @@ def _checkpoint(folder: Path, described: dict[str, object]) -> dict[str, Any] | 
     """The checkpoint to go on with; None where there is none."""
     state = checkpoints.load(folder)
     if state is not None and state["recipe"] != described:
+        before = state["recipe"]
+        other = [
+            name for name in {**before, **described} if before.get(name) != described.get(name)
+        ]
         raise checkpoints.CheckpointError(
-            f"The checkpoint in {folder} is of another recipe. Use another --output, or begin "
-            f"from its weights with --start."
+            f"The checkpoint in {folder} is of another training ({', '.join(other)}). Use another "
+            f"--output; `training train` can begin from its weights with --start."
         )
     return state

@@ -34,7 +34,7 @@ SEGMENT = 64
 #: Frequent words of books in the vocabulary, and characters of each book that are told from.
 _FREQUENT, _STRETCH = 1000, 10_000
 #: Fewest and most facts of a story.
-_FEWEST, _MOST = 2, 16
+_FEWEST, MOST_FACTS = 2, 16
 _TASKS = range(1, 6)
 _WORD = re.compile(r"\w+|[^\w\s]")
 
@@ -96,7 +96,7 @@ def _lines_of_worlds() -> Iterator[str]:
     draw = random.Random("words")
     for _ in range(200):
         for task in _TASKS:
-            facts = simulate(task, _MOST, draw)
+            facts = simulate(task, MOST_FACTS, draw)
             yield from facts
             yield from (f"{a.question} {a.answer}" for a in replay(facts).questions())
 
@@ -135,7 +135,7 @@ def draw_stories(
     many questions about each; where a story answers fewer they come again."""
     told: list[list[list[int]]] = []
     asked: list[list[tuple[str, str]]] = []
-    most = min(_MOST, most_facts(segments, SEGMENT))
+    most = min(MOST_FACTS, most_facts(segments, SEGMENT))
     while len(told) < documents:
         task = draw.choice(tasks)
         facts = simulate(task, draw.randint(min(_FEWEST, most), most), draw)
