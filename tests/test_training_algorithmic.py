@@ -2,6 +2,7 @@
 
 import json
 import random
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,14 +12,16 @@ from torch.nn import functional
 from armt_core.config import System
 from armt_core.errors import UsageError
 from training import __main__ as command_line
-from training import algorithmic, small
+from training import algorithmic, checkpoints, small
 from training.checkpoints import CheckpointError
+from training.interruption import interruption
 from training.objectives.algorithmic import (
     ANSWER,
     FIRST,
     SEGMENT,
     TOLD,
     VOCABULARY,
+    Algorithmic,
     Drawn,
     answer,
     draw_problems,
@@ -162,3 +165,35 @@ def test_too_few_steps_are_wrong_usage(tmp_path, capsys):
     line = f"algorithmic --problem copy --segments 4 --steps 3 --output {tmp_path}"
     assert command_line.main(line.split()) == 2
     assert "--steps must be at least 4, one for each stage" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_after_a_step_with_its_checkpoint_and_the_same_command_goes_on(
+    tmp_path: Path, monkeypatch, capsys
+):
+    monkeypatch.setattr(algorithmic, "BATCH", 2)
+    learn, steps = Algorithmic.learn, []
+
+    def pressed(self, model, draw, empty):
+        steps.append(1)
+        if len(steps) == 2:
+            signal.raise_signal(signal.SIGINT)
+        return learn(self, model, draw, empty)
+
+    monkeypatch.setattr(Algorithmic, "learn", pressed)
+    before = signal.getsignal(signal.SIGINT)
+    line = f"algorithmic --problem copy --segments 1 --steps 4 --system rmt --output {tmp_path}"
+    monkeypatch.setattr(algorithmic, "shares_right", lambda *given: {"symbols": 1.0, "exact": 1.0})
+    assert command_line.main(line.split()) == 130
+    assert "the same command goes on" in capsys.readouterr().err and len(steps) == 2
+    assert signal.getsignal(signal.SIGINT) is before
+    assert checkpoints.load(tmp_path)["step"] == 2
+    assert command_line.main(line.split()) == 0
+    assert len(steps) == 4 and (tmp_path / "results.json").is_file()
+
+
+def test_ctrl_c_pressed_twice_ends_at_once():
+    with interruption() as interrupted:
+        signal.raise_signal(signal.SIGINT)
+        assert interrupted()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)

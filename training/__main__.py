@@ -236,6 +236,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (RecollectError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from its last checkpoint", file=sys.stderr)
+        return 130
     print(f"wrote {options.output}", file=sys.stderr)
     return 0
 

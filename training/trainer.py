@@ -20,6 +20,7 @@ from armt_core.opening import faster_dtype
 from armt_core.systems import SystemModel
 from training import checkpoints
 from training.attention import with_gradients
+from training.interruption import interruption
 from training.objectives.base import Learned, Objective
 from training.recipe import Recipe, RecipeError, Stage
 
@@ -59,7 +60,8 @@ def train(
     else `faster_dtype` of the device. Every batch is drawn from the seed and its
     step alone, so a training in pieces sees the batches of one that was never stopped.
     TensorBoard files and the checkpoint are written into `folder`.
-    Raises CheckpointError if the checkpoint is of another recipe.
+    Raises CheckpointError if the checkpoint is of another recipe; after Ctrl-C KeyboardInterrupt,
+    when the step is done and the checkpoint written.
     """
     described = json.loads(json.dumps(dataclasses.asdict(recipe)))
     state = _checkpoint(folder, described)
@@ -82,30 +84,34 @@ def train(
     stage: Stage | None = None
     here: Mapping[str, Objective] = {}
     model.train()
-    for step in tqdm(range(begun, last), initial=begun, total=recipe.steps, unit="step"):
-        if stage is not (stage := recipe.stage_at(step)):
-            here = objectives(stage)
-            log.info("step %d: stage %s", step, stage.name)
-        draw = random.Random(f"{recipe.seed}/{step}")
-        name = draw.choices(list(stage.shares), list(stage.shares.values()))[0]
-        torch.manual_seed(draw.getrandbits(32))
-        for group in optimizer.param_groups:
-            group["lr"] = group["highest"] * recipe.rate_at(step)
-        started = time.monotonic()
-        here[name].at(step)
-        with autocast, sdpa_kernel(with_gradients(accelerator.device)):
-            learned = losses(here[name], draw, draw.random() < recipe.emptied)
-        accelerator.backward(learned.loss)
-        norm = accelerator.clip_grad_norm_(model.parameters(), recipe.clip)
-        optimizer.step()
-        optimizer.zero_grad()
-        _report(writer, step, name, learned, float(norm), time.monotonic() - started)
-        if time.monotonic() - saved > 60 * checkpoint_minutes or step + 1 == last:
-            if accelerator.is_main_process:
-                kept = {"recipe": described, "precision": precision, "step": step + 1}
-                kept |= {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
-                checkpoints.save(folder, kept)
-            saved = time.monotonic()
+    with interruption() as interrupted:
+        for step in tqdm(range(begun, last), initial=begun, total=recipe.steps, unit="step"):
+            if stage is not (stage := recipe.stage_at(step)):
+                here = objectives(stage)
+                log.info("step %d: stage %s", step, stage.name)
+            draw = random.Random(f"{recipe.seed}/{step}")
+            name = draw.choices(list(stage.shares), list(stage.shares.values()))[0]
+            torch.manual_seed(draw.getrandbits(32))
+            for group in optimizer.param_groups:
+                group["lr"] = group["highest"] * recipe.rate_at(step)
+            started = time.monotonic()
+            here[name].at(step)
+            with autocast, sdpa_kernel(with_gradients(accelerator.device)):
+                learned = losses(here[name], draw, draw.random() < recipe.emptied)
+            accelerator.backward(learned.loss)
+            norm = accelerator.clip_grad_norm_(model.parameters(), recipe.clip)
+            optimizer.step()
+            optimizer.zero_grad()
+            _report(writer, step, name, learned, float(norm), time.monotonic() - started)
+            ends = step + 1 == last or interrupted()
+            if ends or time.monotonic() - saved > 60 * checkpoint_minutes:
+                if accelerator.is_main_process:
+                    kept = {"recipe": described, "precision": precision, "step": step + 1}
+                    kept |= {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+                    checkpoints.save(folder, kept)
+                saved = time.monotonic()
+            if interrupted():
+                raise KeyboardInterrupt
     writer.close()
     return model.eval()
 
