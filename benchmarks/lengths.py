@@ -44,8 +44,7 @@ def main(arguments: list[str] | None = None, results: Path = RESULTS) -> int:
 
 
 def curves(one: dict[str, Any]) -> Iterator[Curve]:
-    """What a training's results say of each of its tasks; nothing of lengths into which no story
-    fits."""
+    """What a training's results say of each of its tasks; nothing of one of which no story fits."""
     system = f"{one['system']}, seed {one['seed']}, {one['steps']:,} steps"
     long: int = one["segments"]
     if one["task"] == "algorithmic":
@@ -61,8 +60,9 @@ def curves(one: dict[str, Any]) -> Iterator[Curve]:
         return
     for task in (f"qa{n}" for n in one["tasks"]):
         of = {int(n): s for n, s in one[task].items() if s["n"]}
-        right = {n: s["right"] for n, s in of.items()}
-        yield Curve(task, long, system, right, of[long]["right_emptied"])
+        if of:
+            right = {n: s["right"] for n, s in of.items()}
+            yield Curve(task, long, system, right, of[long]["right_emptied"])
 
 
 def row(curve: Curve) -> list[str]:
