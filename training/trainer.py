@@ -60,7 +60,7 @@ def train(
     else `faster_dtype` of the device. Every batch is drawn from the seed and its
     step alone, so a training in pieces sees the batches of one that was never stopped.
     TensorBoard files and the checkpoint are written into `folder`.
-    Raises CheckpointError if the checkpoint is of another recipe; after Ctrl-C KeyboardInterrupt,
+    Raises CheckpointError if the checkpoint is of another training; after Ctrl-C KeyboardInterrupt,
     when the step is done and the checkpoint written.
     """
     described = json.loads(json.dumps(dataclasses.asdict(recipe)))
@@ -111,6 +111,7 @@ def train(
                     checkpoints.save(folder, kept)
                 saved = time.monotonic()
             if interrupted():
+                writer.close()
                 raise KeyboardInterrupt
     writer.close()
     return model.eval()
