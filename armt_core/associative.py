@@ -32,6 +32,15 @@ def dpfp(x: Tensor) -> Tensor:
     return torch.cat([u * r for r in rolled], dim=-1)
 
 
+def features(x: Tensor, system: System = "armt") -> Tensor:
+    """The key or query of a projected token: phi(x) of (..., d), (..., K).
+
+    system: "armt-unit-keys" scales it to length 1; all zeros stay zeros.
+    """
+    found = dpfp(x)
+    return functional.normalize(found, dim=-1) if system == "armt-unit-keys" else found
+
+
 def read(
     x: Tensor,
     associations: Tensor,
@@ -46,7 +55,7 @@ def read(
     An empty memory (zeros) adds exactly nothing.
     system: "armt-exact" divides by z . q + PRIOR |q|^2 + eps.
     """
-    query = dpfp(functional.linear(x, w_query.to(x.dtype)))  # (B, T, K)
+    query = features(functional.linear(x, w_query.to(x.dtype)), system)  # (B, T, K)
     return recall(x, query, associations, normalizer, system)
 
 
@@ -118,11 +127,11 @@ def write(
     state's type (float32 or wider), whatever the type of the model.
     system: "armt-without-gamma" takes gamma = 1; "armt-without-delta" vbar = 0 as well, which
     leaves the write of linear attention: A += sum_i k_i outer beta_i v_i, z += sum_i k_i.
-    "armt-exact": one token after the other, `_meet_in_order`.
+    "armt-exact": one token after the other, `_meet_in_order`. "armt-unit-keys": keys of length 1.
     """
     dtype = associations.dtype
     m = memory_tokens.to(dtype)
-    keys = dpfp(torch.einsum("lbmd,lkd->lbmk", m, w_key.to(dtype)))  # (L, B, M, K)
+    keys = features(torch.einsum("lbmd,lkd->lbmk", m, w_key.to(dtype)), system)  # (L, B, M, K)
     values = torch.einsum("lbmd,lvd->lbmv", m, w_value.to(dtype))  # (L, B, M, D)
     beta = torch.einsum("lbmd,ld->lbm", m, w_beta.to(dtype)) + b_beta.to(dtype).view(-1, 1, 1)
     beta = torch.sigmoid(beta)  # (L, B, M)
@@ -167,8 +176,10 @@ def meet(
         return _meet_in_order(keys, beta, normalizer)
     weight = (keys @ normalizer.unsqueeze(-1)).squeeze(-1) + EPS  # d_i
     one = torch.ones_like(weight)
-    if system == "armt":
-        new = (1 - weight / (keys.square().sum(-1) + EPS)).clamp(0, 1).detach()
+    if system in ("armt", "armt-unit-keys"):
+        # Keys of length 1 need no eps; gamma of a key of zeros is then 0, and nothing hangs on it.
+        eps = EPS if system == "armt" else 0.0
+        new = (1 - weight / (keys.square().sum(-1) + eps)).clamp(0, 1).detach()
         gamma = torch.where(first.unsqueeze(-1), one, new)
         return Met(gamma, gamma, one, weight)
     # Of an empty A, what is held is exactly 0; divided by infinity it always is.

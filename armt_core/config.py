@@ -10,6 +10,7 @@ MemoryTokens = Literal["own", "inline", "apart"]
 System = Literal[
     "armt",
     "armt-exact",
+    "armt-unit-keys",
     "armt-without-gamma",
     "armt-without-delta",
     "rmt",
@@ -38,8 +39,8 @@ class ArmtConfig(PretrainedConfig):
         (`armt_core.apart`; BERT-like backbones only).
     system: what is handed from segment to segment, and how it is written (docs/memory.md).
         "armt": an associative memory a layer. "armt-exact": memory tokens are written one after the
-        other, each exactly as strongly as its beta says. "armt-without-gamma": z takes all of each
-        key.
+        other, each exactly as strongly as its beta says. "armt-unit-keys": keys and queries are
+        scaled to length 1. "armt-without-gamma": z takes all of each key.
         "armt-without-delta": plain sums, nothing is replaced. "rmt": memory tokens from the last
         layer to the first. "prmt": memory tokens of each layer to the same layer.
         The others have no memory tokens. "sliding-window", "full-attention": keys and values of

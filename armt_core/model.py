@@ -50,7 +50,13 @@ class ArmtOutput(ModelOutput):
 class ArmtModel(SystemModel, GenerationMixin):
     """Associative Recurrent Memory Transformer (arXiv 2407.04841), one memory a layer."""
 
-    systems = ("armt", "armt-exact", "armt-without-gamma", "armt-without-delta")
+    systems = (
+        "armt",
+        "armt-exact",
+        "armt-unit-keys",
+        "armt-without-gamma",
+        "armt-without-delta",
+    )
     # Writes are float32; in a 16-bit model so are the few weights they need.
     _keep_in_fp32_modules_strict = {"associative", "memory_tokens"}  # noqa: RUF012
 

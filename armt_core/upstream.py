@@ -47,10 +47,10 @@ def load_upstream(
     at most 1,024. wrap_pos (GPT-2): the memory tokens have position embeddings of
     their own, the last M rows of wpe; None: yes, if wpe has more rows than
     `backbone` has positions. system: how the reference model writes, which its state dict does not
-    say: "armt-without-gamma" for one made with `correction=False`.
-    The reference model must be of the equations of docs/memory.md: keys phi(k) as they are, and a
-    denominator. A later version of it scales phi(k) to length 1, under the same names; such weights
-    would load and read other values.
+    say: "armt-without-gamma" for one made with `correction=False`, "armt-unit-keys" for one of the
+    later versions, which scale phi(k) and phi(q) to length 1. One head of memory, one beta a token
+    and a denominator, as all of them have by default; the others are refused by their shapes, but
+    `use_denom=False` cannot be seen.
     Raises ModelError naming the first missing, unknown or ill-shaped key.
     """
     names = {_short(name): tensor for name, tensor in state.items() if not _CONSTANTS.search(name)}

@@ -20,21 +20,27 @@ def phi(x: Tensor) -> Tensor:
 class PlainMemory:
     """One layer's memory of one document: A as a matrix (K, D), z as a vector (K,).
 
-    corrects: whether gamma keeps z from counting a key twice; else gamma is 1.
+    corrects: whether gamma keeps z from counting a key twice; else gamma is 1. unit_keys: whether
+    keys and queries have length 1.
     """
 
     corrects = True
+    unit_keys = False
 
     def __init__(self, w_q: Tensor, w_k: Tensor, w_v: Tensor, w_b: Tensor, b: Tensor) -> None:
         self.w_q, self.w_k, self.w_v, self.w_b, self.b = w_q, w_k, w_v, w_b, b
         self.A: Tensor | None = None
         self.z: Tensor | None = None
 
+    def features(self, projected: Tensor) -> Tensor:
+        found = phi(projected)
+        return found / (found @ found).sqrt() if self.unit_keys else found
+
     def read(self, x: Tensor) -> Tensor:
         """One position (D,)."""
         if self.A is None or self.z is None:
             return x
-        q = phi(self.w_q @ x)
+        q = self.features(self.w_q @ x)
         return x + (self.A.T @ q) / (self.z @ q + EPS)
 
     def write(self, tokens: Tensor) -> None:
@@ -43,7 +49,7 @@ class PlainMemory:
         change_A: Tensor | None = None
         change_z: Tensor | None = None
         for m in tokens:
-            k = phi(self.w_k @ m)
+            k = self.features(self.w_k @ m)
             v = self.w_v @ m
             beta = 1 / (1 + torch.exp(-(self.w_b[0] @ m + self.b[0])))
             if before_A is None or before_z is None:
@@ -51,7 +57,8 @@ class PlainMemory:
             else:
                 d = before_z @ k + EPS
                 stored = (before_A.T @ k) / d
-                gamma = (1 - d / (k @ k + EPS)).clamp(0, 1).detach()
+                length = k @ k if self.unit_keys else k @ k + EPS
+                gamma = (1 - d / length).clamp(0, 1).detach()
                 gamma = gamma if self.corrects else torch.ones((), dtype=v.dtype)
             step_A, step_z = torch.outer(k, beta * (v - stored)), gamma * k
             change_A = step_A if change_A is None else change_A + step_A

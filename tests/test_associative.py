@@ -4,7 +4,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from armt_core.associative import EPS, PRIOR, AssociativeMemory, dpfp, read, write
+from armt_core.associative import (
+    EPS,
+    PRIOR,
+    AssociativeMemory,
+    dpfp,
+    features,
+    read,
+    write,
+)
 from armt_core.config import System
 from tests.plain_armt import PlainMemory
 
@@ -38,6 +46,14 @@ def test_dpfp_is_never_negative_and_scales_with_the_square():
     x = torch.randn(5, 7, dtype=torch.float64)
     assert bool((dpfp(x) >= 0).all())
     torch.testing.assert_close(dpfp(3 * x), 9 * dpfp(x))
+
+
+def test_unit_keys_have_length_one_at_every_scale_and_zeros_stay_zeros():
+    x = torch.tensor([[0.5, -2.0, 3.0], [0.0, 0.0, 0.0]], dtype=torch.float64)
+    found = features(x, "armt-unit-keys")
+    torch.testing.assert_close(found.norm(dim=-1), torch.tensor([1.0, 0.0]).double())
+    torch.testing.assert_close(found, features(1e-3 * x, "armt-unit-keys"))
+    assert torch.equal(features(x), dpfp(x))
 
 
 def test_read_by_hand():

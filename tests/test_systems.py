@@ -20,7 +20,13 @@ from armt_core.token_memory import TokenMemory
 from tests.fakes import FAMILIES, backbone_config, random_ids, tiny_model
 from training.traced import read_documents_traced
 
-ASSOCIATIVE = ("armt", "armt-exact", "armt-without-gamma", "armt-without-delta")
+ASSOCIATIVE = (
+    "armt",
+    "armt-exact",
+    "armt-unit-keys",
+    "armt-without-gamma",
+    "armt-without-delta",
+)
 HANDED = ("rmt", "prmt")
 BACKBONES = ("sliding-window", "full-attention")
 #: Of a causal backbone: what "sliding-window" sees before a token.

@@ -125,6 +125,17 @@ def test_a_reference_without_gamma_is_loaded_as_the_system_that_it_is():
         _compare(reference, "memory_cell.", "armt")
 
 
+@pytest.mark.parametrize("family", ["llama", "gpt2"])
+@pytest.mark.parametrize("scale", [1.0, 0.02])
+def test_a_later_reference_with_keys_of_length_one_is_loaded_as_that(family: str, scale: float):
+    reference = Reference(family, scale)
+    for memory in reference.memories:
+        memory.unit_keys = True
+    _compare(reference, "memory_cell.", "armt-unit-keys")
+    with pytest.raises(AssertionError):
+        _compare(reference, "memory_cell.", "armt")
+
+
 def _compare(reference: Reference, prefix: str, system: System = "armt") -> None:
     model = load_upstream(
         reference.state_dict(prefix), reference.config, segment_tokens=20, system=system

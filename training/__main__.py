@@ -16,6 +16,7 @@ TABLES = ("babilong", "silence", "spans", "recall", "retrieval")
 SYSTEMS = (
     "armt",
     "armt-exact",
+    "armt-unit-keys",
     "armt-without-gamma",
     "armt-without-delta",
     "rmt",

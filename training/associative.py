@@ -24,7 +24,7 @@ from training.small import SmallTask
 #: in proportion to the root of its pairs: one and two are soon known, and hold up what comes next.
 CURRICULUM = (1, 2, 3, 5, 10, 20, 50)
 #: Pairs at which a trained system is measured.
-MEASURED = (10, 20, 50, 75, 100, 150, 200, 300, 500)
+MEASURED = (5, 10, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500)
 #: Most and fewest documents of a batch. Longer ones are fewer, so that about as many pairs are read
 #: in a step, and more is asked about each.
 BATCH, FEWEST, READ = 32, 8, 800

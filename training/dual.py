@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from armt_core.associative import AssociativeMemory, Met, dpfp, floor, meet
+from armt_core.associative import AssociativeMemory, Met, features, floor, meet
 from armt_core.config import System
 
 
@@ -70,7 +70,7 @@ class Writes:
 
     def read(self, x: Tensor, w_query: Tensor, system: System = "armt") -> Tensor:
         """`armt_core.associative.read` of x (B, T, D)."""
-        return self.recall(x, dpfp(functional.linear(x, w_query.to(x.dtype))), system)
+        return self.recall(x, features(functional.linear(x, w_query.to(x.dtype)), system), system)
 
     def recall(self, x: Tensor, query: Tensor, system: System = "armt") -> Tensor:
         """`read` with queries (B, T, K) that are there already."""
@@ -95,7 +95,7 @@ class Writes:
         """
         with torch.autocast(tokens.device.type, enabled=False):
             m = tokens.to(self.normalizer.dtype)
-            made = dpfp(functional.linear(m, of.key))
+            made = features(functional.linear(m, of.key), system)
             values = functional.linear(m, of.value)
             logits = m @ of.beta_weight + of.beta_bias  # (B, M)
             beta = torch.sigmoid(logits)
