@@ -21,6 +21,7 @@ from training.objectives.stories import (
     Tale,
     Told,
     answer,
+    draw_moves,
     draw_stories,
 )
 
@@ -72,6 +73,38 @@ def test_questions_are_answered_as_the_story_tells_it(tale: Tale):
     assert torch.equal(told.told, again.told) and torch.equal(told.answers, again.answers)
 
 
+def test_the_easiest_stories_tell_one_move_a_segment_each_of_somebody_else(tale: Tale):
+    told = draw_moves(random.Random(5), tale, 4, 8, 10, 5)
+    assert told.told.shape == (10, 4, 8) and len(told.questions) == len(told.answers) == 50
+    moved = re.compile(r"(mary|john|daniel|sandra) (?:went back|\w+) to the (\w+) \.")
+    for b in range(10):
+        facts = [moved.findall(words(tale, row)) for row in told.told[b]]
+        assert [len(found) for found in facts] == [1] * 4
+        where = {who: place for [(who, place)] in facts}
+        assert len(where) == 4
+        asked = [words(tale, told.questions[q]).split()[2] for q in range(5 * b, 5 * b + 5)]
+        assert len(set(asked)) == 4 and asked[4] == asked[0]
+        for who, answer_ in zip(asked, told.answers[5 * b : 5 * b + 5], strict=True):
+            assert words(tale, answer_[None]) == where[who]
+
+
+def test_a_training_begins_with_short_segments_of_a_fact_each(monkeypatch, tmp_path: Path):
+    monkeypatch.setattr(babilong.files, "books", lambda data, split: [BOOK * 20])
+    task = babilong.babilong(tmp_path, [1], 8)
+    assert [(s["segments"], s.get("words")) for s in task.stages] == [
+        (4, 8),
+        (4, 16),
+        (4, 32),
+        (4, None),
+        (8, None),
+    ]
+    assert task.shares == [2, 1, 1, 8, 8]
+    objective = task.objective(**task.stages[0])
+    model = small.small_model("armt", task.vocabulary, SEGMENT)
+    learned = objective.learn(model, random.Random(0), empty=False)
+    assert learned.figures["segments"] == 4 and float(learned.loss.detach()) > 1
+
+
 @torch.no_grad()
 @pytest.mark.parametrize("system", ["full-attention", "mamba"])
 def test_an_answer_is_that_of_the_row_and_emptied_that_of_the_question_alone(
@@ -120,7 +153,7 @@ def test_the_command_trains_on_simulated_stories_and_is_measured_on_real_ones(
     story = files.BabiQuestion(("Mary went to the garden.",), "Where is Mary?", "garden")
     long = files.BabiQuestion(("Mary went to the garden.",) * 9, "Where is Mary?", "garden")
     monkeypatch.setattr(babilong.files, "babi", lambda data, task, split: [story] * 3 + [long] * 2)
-    line = f"babilong --data {tmp_path} --tasks 1 --segments 1 --steps 2 --output {tmp_path}"
+    line = f"babilong --data {tmp_path} --tasks 1 --segments 1 --steps 4 --output {tmp_path}"
     assert command_line.main(line.split()) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["tasks"], found["segments"], found["segment_words"]) == ([1], 1, SEGMENT)

@@ -19,8 +19,12 @@ from training.hiding import fits
 from training.objectives.stories import MOST_FACTS, SEGMENT, Stories, Tale, Told, answer
 from training.small import SmallTask
 
-#: Segments of the stages; a training of N segments goes through those below N, and then N.
-CURRICULUM = (1, 2, 4, 8, 16)
+#: Words of a segment in the first stages, of four segments with one fact each.
+SHORT, MOVES = (8, 16, 32), 4
+#: Segments of the stages after them; a training of N goes through those below N, and then N.
+CURRICULUM = (4, 8, 16)
+#: Of 20 steps, those of each short stage; the others are shared out equally.
+SHARES = (2, 1, 1)
 #: How many times as many segments as trained a system is measured at.
 BEYOND = (1, 2, 4, 8)
 #: Documents of a batch, and questions about each.
@@ -57,14 +61,17 @@ def babilong(data: Path, tasks: Sequence[int], segments: int, documents: int = 1
             }
         return found
 
+    batch = {"tasks": list(tasks), "documents": BATCH, "questions": QUESTIONS}
+    lengths = [*(n for n in CURRICULUM if n < segments), segments]
     return SmallTask(
         name="stories",
         vocabulary=tale.vocabulary,
         segment_tokens=SEGMENT,
         stages=[
-            {"tasks": list(tasks), "segments": n, "documents": BATCH, "questions": QUESTIONS}
-            for n in [*(n for n in CURRICULUM if n < segments), segments]
+            *({**batch, "segments": MOVES, "words": words} for words in SHORT),
+            *({**batch, "segments": n} for n in lengths),
         ],
+        shares=[*SHARES, *[(20 - sum(SHARES)) / len(lengths)] * len(lengths)],
         objective=partial(Stories, tale),
         measure=measure,
         described={

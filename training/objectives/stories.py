@@ -75,15 +75,17 @@ class Tale:
             yield self._sentences[at]
             at = (at + 1) % len(self._sentences)
 
-    def tell(self, facts: Sequence[str], segments: int, draw: random.Random) -> list[list[int]]:
+    def tell(
+        self, facts: Sequence[str], segments: int, draw: random.Random, words: int = SEGMENT
+    ) -> list[list[int]]:
         """The S full segments of a document that tells these facts, in their order. What a whole
-        sentence does not fill is filled with the beginning of one."""
-        story = tell(self, facts, self, segments, SEGMENT, draw)
+        sentence does not fill is filled with the beginning of one. words: T."""
+        story = tell(self, facts, self, segments, words, draw)
         rows = [story.segments.get(s, []) for s in range(segments)]
         for row in rows:
             sentences = self.sentences(draw)
-            while len(row) < SEGMENT:
-                row += next(sentences)[: SEGMENT - len(row)]
+            while len(row) < words:
+                row += next(sentences)[: words - len(row)]
         return rows
 
 
@@ -147,6 +149,23 @@ def draw_stories(
     return Told.of(tale, told, asked)
 
 
+def draw_moves(
+    draw: random.Random, tale: Tale, segments: int, words: int, documents: int, questions: int
+) -> Told:
+    """The easiest stories: in each of so many segments (at most 4, for there are no more people) of
+    so many words somebody else goes somewhere, as in qa1, and so many of them are asked for."""
+    told: list[list[list[int]]] = []
+    asked: list[list[tuple[str, str]]] = []
+    while len(told) < documents:
+        facts = simulate(1, segments, draw)
+        possible = [(a.question, a.answer) for a in replay(facts).questions()]
+        if len(possible) == segments:  # nobody went twice
+            draw.shuffle(possible)
+            told.append([tale.tell([fact], 1, draw, words)[0] for fact in facts])
+            asked.append([possible[i % segments] for i in range(questions)])
+    return Told.of(tale, told, asked)
+
+
 def answer(model: SystemModel, told: Told, empty: bool = False) -> Tensor:
     """What the model says after each question, from memory alone: logits (B * Q, vocabulary).
 
@@ -166,21 +185,33 @@ def answer(model: SystemModel, told: Told, empty: bool = False) -> Tensor:
 
 
 class Stories(Objective):
-    """Simulated stories of so many segments, and the cross-entropy of each answer."""
+    """Simulated stories of so many segments, and the cross-entropy of each answer.
+
+    With `words`, `draw_moves` instead: to bind names to places is learned from short segments, and
+    hardly ever from long ones with several facts each (docs/decisions.md).
+    """
 
     name: ClassVar[str] = "stories"
 
     def __init__(
-        self, tale: Tale, tasks: Sequence[int], segments: int, documents: int, questions: int
+        self,
+        tale: Tale,
+        tasks: Sequence[int],
+        segments: int,
+        documents: int,
+        questions: int,
+        words: int | None = None,
     ) -> None:
         """documents: in a batch; questions: about each, which share one reading."""
-        self.tale, self.tasks, self.segments = tale, tasks, segments
+        self.tale, self.tasks, self.segments, self.words = tale, tasks, segments, words
         self.documents, self.questions = documents, questions
 
     def learn(self, model: SystemModel, draw: random.Random, empty: bool) -> Learned:
-        told = draw_stories(
-            draw, self.tale, self.tasks, self.segments, self.documents, self.questions
-        )
+        size = self.documents, self.questions
+        if self.words:
+            told = draw_moves(draw, self.tale, self.segments, self.words, *size)
+        else:
+            told = draw_stories(draw, self.tale, self.tasks, self.segments, *size)
         logits = answer(model, told, empty)
         answers = told.answers.to(logits.device)
         loss = functional.cross_entropy(logits, answers)
