@@ -4,7 +4,8 @@
 
 Shows what `python -m training associative` wrote into results.json, copied to
 benchmarks/results/associative-*.json, with the most pairs up to which a system stays at 90 % or
-more, and draws docs/figures/associative.svg.
+more, and of "rewrite" what is right where few keys come often; draws
+docs/figures/associative.svg.
 """
 
 import argparse
@@ -28,6 +29,12 @@ def main(arguments: list[str] | None = None, results: Path = RESULTS) -> int:
     lengths = sorted({int(n) for one in found for n in one["exact_match"]})
     header = ["task", "trained on", "system", "seed", "steps", *map(str, lengths), "holds"]
     print_table(header, [_row(one, lengths) for one in found])
+    few = [one for one in found if one.get("exact_match_of_few_keys")]
+    if few:
+        kinds = list(few[0]["exact_match_of_few_keys"])
+        print()
+        rows = [[*_setting(one), *_few(one, kinds)] for one in few]
+        print_table(["task", "trained on", "system", "seed", "steps", *kinds], rows)
     draw("associative", panels(found))
     return 0
 
@@ -48,15 +55,18 @@ def panels(results: list[dict[str, Any]]) -> list[Panel]:
 
 def _row(one: dict[str, Any], lengths: list[int]) -> list[str]:
     shares = (one["exact_match"].get(str(n)) for n in lengths)
-    return [
-        one["told"],
-        f"{one['pairs']} pairs",
-        one["system"],
-        str(one["seed"]),
-        f"{one['steps']:,}",
-        *("" if share is None else f"{share:.1%}" for share in shares),
-        str(holds(one["exact_match"])),
-    ]
+    cells = ("" if share is None else f"{share:.1%}" for share in shares)
+    return [*_setting(one), *cells, str(holds(one["exact_match"]))]
+
+
+def _setting(one: dict[str, Any]) -> list[str]:
+    trained_on, steps = f"{one['pairs']} pairs", f"{one['steps']:,}"
+    return [one["told"], trained_on, one["system"], str(one["seed"]), steps]
+
+
+def _few(one: dict[str, Any], kinds: list[str]) -> list[str]:
+    shares = one["exact_match_of_few_keys"]
+    return [f"{shares[kind]:.1%}" if kind in shares else "" for kind in kinds]
 
 
 def holds(shares: Mapping[str, float]) -> int:

@@ -35,6 +35,17 @@ def test_each_task_has_its_panel_and_each_training_its_row_and_line(tmp_path, mo
     ]
 
 
+def test_a_second_table_says_what_is_right_where_few_keys_come_often(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(associative, "draw", lambda name, panels: None)
+    setting = {"told": "rewrite", "pairs": 20, "system": "armt", "seed": 0, "steps": 9}
+    result = {**setting, "exact_match": {"20": 0.5}, "exact_match_of_few_keys": {"20 of 2": 0.75}}
+    (tmp_path / "associative-a.json").write_text(json.dumps(result))
+    assert associative.main([], tmp_path) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    cells = [cell.strip() for cell in last.split("|")[1:-1]]
+    assert cells == ["rewrite", "20 pairs", "armt", "0", "9", "75.0%"]
+
+
 def test_a_system_holds_as_many_pairs_as_it_answers_in_nine_of_ten_cases_and_all_fewer():
     assert associative.holds({"10": 0.99, "100": 0.95, "50": 0.9, "200": 0.5}) == 100
     assert associative.holds({"10": 0.99, "50": 0.8, "100": 0.95}) == 10

@@ -78,6 +78,16 @@ def test_two_pairs_to_rewrite_are_of_two_keys_for_one_alone_would_be_learned_as_
     assert all(len({key for key, _ in told(third, document)}) == 2 for document in range(20))
 
 
+def test_so_few_keys_share_the_pairs_to_rewrite_as_are_asked_for():
+    drawn = draw_documents(random.Random(1), "rewrite", 20, 10, 4, keys=3)
+    for document in range(10):
+        pairs = told(drawn, document)
+        assert len(pairs) == 20 and len({key for key, _ in pairs}) == 3
+        for question in drawn.questions[document].tolist():
+            values = [value for key, value in pairs if key == tuple(question[:KEY])]
+            assert values[-1] == question[KEY + 1]
+
+
 def test_a_document_is_drawn_from_its_seed_alone():
     one, other = (draw_documents(random.Random("3/7"), "rewrite", 5, 4, 2) for _ in range(2))
     assert torch.equal(one.pairs, other.pairs) and torch.equal(one.questions, other.questions)
@@ -168,6 +178,10 @@ def test_results_are_written_with_the_setting_they_are_of(tmp_path: Path):
     assert setting == ("associative", "remember", "prmt", 2, 2)
     assert list(found["exact_match"]) == ["2", "3"]
     assert all(0 <= share <= 1 for share in found["exact_match"].values())
+    assert "exact_match_of_few_keys" not in found
+    task = associative.associative("rewrite", 2, (), 10, few_keys=((4, 2),))
+    few = learn(task, "prmt", 0, 2, tmp_path / "few")["exact_match_of_few_keys"]
+    assert list(few) == ["4 of 2"] and 0 <= few["4 of 2"] <= 1
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,9 @@ from training.small import SmallTask
 CURRICULUM = (1, 2, 3, 5, 10, 20, 50)
 #: Pairs at which a trained system is measured.
 MEASURED = (5, 10, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500)
+#: Pairs of "rewrite", and how few keys share them, that a trained system is measured at besides:
+#: there values are replaced most often.
+FEW_KEYS = ((20, 2), (50, 5), (200, 10))
 #: Most and fewest documents of a batch. Longer ones are fewer, so that about as many pairs are read
 #: in a step, and more is asked about each.
 BATCH, FEWEST, READ = 32, 8, 800
@@ -33,7 +36,11 @@ ASKED = 256
 
 
 def associative(
-    task: Task, pairs: int, measured: Sequence[int] = MEASURED, questions: int = 1000
+    task: Task,
+    pairs: int,
+    measured: Sequence[int] = MEASURED,
+    questions: int = 1000,
+    few_keys: Sequence[tuple[int, int]] = FEW_KEYS,
 ) -> SmallTask:
     """Documents of up to so many pairs; measured at `pairs` and at each number of `measured`, by at
     least so many questions about new ones.
@@ -47,7 +54,13 @@ def associative(
         shares = {
             str(n): exact_match(model, task, n, questions, draw) for n in sorted({pairs, *measured})
         }
-        return {"questions": questions, "exact_match": shares}
+        found: dict[str, Any] = {"questions": questions, "exact_match": shares}
+        if task == "rewrite":
+            found["exact_match_of_few_keys"] = {
+                f"{n} of {keys}": exact_match(model, task, n, questions, draw, keys)
+                for n, keys in few_keys
+            }
+        return found
 
     pairs_of_stages = [*(n for n in CURRICULUM if n < pairs), pairs]
     return SmallTask(
@@ -71,13 +84,18 @@ def _batch(pairs: int) -> dict[str, int]:
 
 @torch.no_grad()
 def exact_match(
-    model: SystemModel, task: Task, pairs: int, questions: int, draw: random.Random
+    model: SystemModel,
+    task: Task,
+    pairs: int,
+    questions: int,
+    draw: random.Random,
+    keys: int | None = None,
 ) -> float:
-    """Share of at least so many questions about documents of so many pairs whose whole value is
-    right; several are asked about each, for reading is most of the cost."""
+    """Share of at least so many questions about documents of so many pairs (of so many keys) whose
+    whole value is right; several are asked about each, for reading is most of the cost."""
     right = asked = 0
     while asked < questions:
-        drawn = draw_documents(draw, task, pairs, BATCH, ASKED // BATCH)
+        drawn = draw_documents(draw, task, pairs, BATCH, ASKED // BATCH, keys)
         found = matches(answer(model, drawn), drawn)
         right, asked = right + int(found.sum()), asked + found.numel()
     return right / asked

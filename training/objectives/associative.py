@@ -48,27 +48,32 @@ class Drawn:
 
 
 def draw_documents(
-    draw: random.Random, task: Task, pairs: int, documents: int, questions: int = 1
+    draw: random.Random,
+    task: Task,
+    pairs: int,
+    documents: int,
+    questions: int = 1,
+    keys: int | None = None,
 ) -> Drawn:
     """So many documents of so many pairs, and questions about keys of each, as many as there are
     pairs at most. In "remember" they are about different keys. In "rewrite" 2 to half as many keys
     share the pairs, drawn for each document, and a key may be asked for again. Never is there one
     key alone: who learns that the last value is the answer whatever the key is, writes all keys
-    alike, and does not learn to tell them apart any more."""
+    alike, and does not learn to tell them apart any more. keys: of "rewrite", exactly so many."""
     told, asked = [], []
     for _ in range(documents):
         again = task == "rewrite" and pairs > 2
-        different = draw.randint(2, max(2, pairs // 2)) if again else pairs
-        keys = draw.sample(range(MOST_PAIRS), different)
+        different = keys or draw.randint(2, max(2, pairs // 2)) if again else pairs
+        chosen = draw.sample(range(MOST_PAIRS), different)
         # Of keys that come again, each comes at least once, in any order.
-        order = keys + [draw.choice(keys) for _ in range(pairs - len(keys))]
+        order = chosen + [draw.choice(chosen) for _ in range(pairs - different)]
         draw.shuffle(order)
         values = [draw.randrange(SYMBOLS**VALUE) for _ in order]
         last = dict(zip(order, values, strict=True))
         several = min(questions, pairs)
-        chosen = draw.choices(keys, k=several) if again else draw.sample(keys, several)
+        about = draw.choices(chosen, k=several) if again else draw.sample(chosen, several)
         told.append([_row(k, IS, v) for k, v in zip(order, values, strict=True)])
-        asked.append([_row(k, ASKED, last[k]) for k in chosen])
+        asked.append([_row(k, ASKED, last[k]) for k in about])
     return Drawn(torch.tensor(told), torch.tensor(asked))
 
 
