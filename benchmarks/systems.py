@@ -5,8 +5,8 @@
 
 Each row is read by a program of its own (`benchmarks/systems_row.py`), so that its peak memory is
 its own. One that takes longer than `--minutes` or more than `--gigabytes` stops, and its row says
-so. A run of all systems and lengths writes benchmarks/results/systems.json and a figure; one of
-some prints them alone.
+so; longer documents are then not read by that system. A run of all systems and lengths writes
+benchmarks/results/systems.json and a figure; one of some prints them alone.
 """
 
 import argparse
@@ -43,12 +43,24 @@ def main(arguments: list[str] | None = None) -> int:
             f"--lengths are read in segments of {SEGMENT}: {wrong[0]} is no multiple of it."
         )
 
-    rows = []
-    for length in options.lengths:
+    rows: list[Row] = []
+    for length in sorted(options.lengths):
         for system in options.systems:
-            rows.append(row(system, length, options.minutes, options.gigabytes))
+            stopped = [r for r in rows if r["system"] == system and "ended" in r]
+            if stopped:
+                rows.append({**stopped[-1], "tokens": length})
+            else:
+                rows.append(row(system, length, options.minutes, options.gigabytes))
             print(json.dumps(rows[-1]), file=sys.stderr)
-    header = ["system", "tokens", "tokens/s", "of the processor", "peak MB", "state KB"]
+    header = [
+        "system",
+        "tokens",
+        "tokens/s",
+        "of the processor",
+        "peak MB",
+        "reading MB",
+        "state KB",
+    ]
     print_table(header, [_cells(row) for row in rows])
     if set(options.lengths) < set(LENGTHS) or set(options.systems) < set(SYSTEMS):
         return 0
@@ -74,7 +86,7 @@ def panels(rows: Sequence[Row]) -> list[Panel]:
     kinds = list(dict.fromkeys(row["system"] for row in read))
     shown = {
         "tokens_per_processor_second": ("reading speed", "tokens a second of the processor"),
-        "peak_megabytes": ("peak memory of the program", "MB"),
+        "reading_megabytes": ("peak memory that reading adds", "MB"),
         "state_kilobytes": ("what is handed on", "KB"),
     }
     found = []
@@ -92,6 +104,7 @@ _FIGURES = (
     "tokens_per_second",
     "tokens_per_processor_second",
     "peak_megabytes",
+    "reading_megabytes",
     "state_kilobytes",
 )
 
@@ -99,7 +112,7 @@ _FIGURES = (
 def _cells(row: Row) -> list[str]:
     begin = [row["system"], f"{row['tokens']:,}"]
     if "ended" in row:
-        return [*begin, f"ended: {row['ended']}", "", "", ""]
+        return [*begin, f"ended: {row['ended']}", "", "", "", ""]
     return begin + [f"{row[figure]:,.0f}" for figure in _FIGURES]
 
 

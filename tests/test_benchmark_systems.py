@@ -21,8 +21,32 @@ def test_a_row_says_what_reading_took_and_how_large_the_state_is():
         assert (row["system"], row["tokens"]) == ("armt", n) and row["tokens_per_second"] > 0
         assert row["state_kilobytes"] == round(4 * numbers / 1000, 1)
         assert 50 < row["peak_megabytes"] < 20_000
+        assert 0 <= row["reading_megabytes"] < row["peak_megabytes"]
     grown = [systems_row.read("full-attention", n, 1.0, 100.0) for n in (32, 128)]
     assert grown[1]["state_kilobytes"] == pytest.approx(4 * grown[0]["state_kilobytes"], rel=0.01)
+
+
+def test_memory_that_was_there_before_reading_is_not_counted_as_its_own():
+    once = bytearray(400_000_000)
+    del once
+    small = systems_row.read("armt", 32, 1.0, 100.0)
+    assert small["reading_megabytes"] < 200
+    long = systems_row.read("full-attention", 4096, 1.0, 100.0)
+    assert long["reading_megabytes"] > small["reading_megabytes"]
+
+
+def test_of_a_system_that_stopped_longer_documents_are_not_read(monkeypatch, capsys):
+    read = []
+
+    def row(system: str, length: int, *limits: float) -> dict[str, object]:
+        read.append((system, length))
+        return {"system": system, "tokens": length, "ended": f"10 minutes at {length - 512:,}"}
+
+    monkeypatch.setattr(systems, "row", row)
+    assert systems.main("--lengths 2048 1024 --systems rmt".split()) == 0
+    assert read == [("rmt", 1024)]
+    out = capsys.readouterr().out
+    assert out.count("ended: 10 minutes at 512") == 2 and "| 2,048 " in out
 
 
 def test_a_row_that_reaches_a_limit_says_which_and_where():
@@ -40,6 +64,7 @@ def test_a_length_that_is_no_whole_number_of_segments_is_refused(length, capsys)
 def test_each_row_is_a_program_of_its_own(monkeypatch, tmp_path, capsys):
     row = systems.row("prmt", 512, 1.0, 100.0)
     assert row["system"] == "prmt" and row["tokens"] == 512 and "ended" not in row
+    assert 0 < row["reading_megabytes"] < 0.5 * row["peak_megabytes"]
     ended = {"system": "mamba", "tokens": 512, "ended": "1 GB at 512 tokens"}
     monkeypatch.setattr(systems, "row", lambda s, *_: ended if s == "mamba" else row)
     drawn, written = [], []
