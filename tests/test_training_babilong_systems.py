@@ -90,7 +90,7 @@ def test_the_easiest_stories_tell_one_move_a_segment_each_of_somebody_else(tale:
 
 def test_a_training_begins_with_short_segments_of_a_fact_each(monkeypatch, tmp_path: Path):
     monkeypatch.setattr(babilong.files, "books", lambda data, split: [BOOK * 20])
-    task = babilong.babilong(tmp_path, [1], 8)
+    task = babilong.babilong(tmp_path, [2, 1, 2], 8)
     assert [(s["segments"], s.get("words")) for s in task.stages] == [
         (4, 8),
         (4, 16),
@@ -99,6 +99,7 @@ def test_a_training_begins_with_short_segments_of_a_fact_each(monkeypatch, tmp_p
         (8, None),
     ]
     assert task.shares == [2, 1, 1, 8, 8]
+    assert task.described["tasks"] == [1, 2]  # said twice it is no other training
     objective = task.objective(**task.stages[0])
     model = small.small_model("armt", task.vocabulary, SEGMENT)
     learned = objective.learn(model, random.Random(0), empty=False)

@@ -43,6 +43,7 @@ def babilong(data: Path, tasks: Sequence[int], segments: int, documents: int = 1
         raise UsageError(f"--segments must be at least 1, not {segments}.")
     if unknown := [task for task in tasks if not 1 <= task <= 5]:
         raise UsageError(f"--tasks are from 1 to 5 (bAbI qa1 to qa5), not {unknown[0]}.")
+    tasks = sorted(set(tasks))
     tale = Tale(files.books(data, "train"))
 
     def measure(model: SystemModel, draw: random.Random) -> dict[str, Any]:
@@ -61,7 +62,7 @@ def babilong(data: Path, tasks: Sequence[int], segments: int, documents: int = 1
             }
         return found
 
-    batch = {"tasks": list(tasks), "documents": BATCH, "questions": QUESTIONS}
+    batch = {"tasks": tasks, "documents": BATCH, "questions": QUESTIONS}
     lengths = [*(n for n in CURRICULUM if n < segments), segments]
     return SmallTask(
         name="stories",
@@ -75,7 +76,7 @@ def babilong(data: Path, tasks: Sequence[int], segments: int, documents: int = 1
         objective=partial(Stories, tale),
         measure=measure,
         described={
-            "tasks": list(tasks),
+            "tasks": tasks,
             "segments": segments,
             "segment_words": SEGMENT,
             "books": tale.digest,
