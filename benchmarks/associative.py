@@ -48,7 +48,15 @@ def panels(results: list[dict[str, Any]]) -> list[Panel]:
         shares = [100 * one["exact_match"][str(n)] for n in lengths]
         lines[f"{one['system']}, seed {one['seed']}, {one['steps']:,} steps"] = lengths, shares
     return [
-        Panel(f"{task}, up to {pairs} pairs", "pairs", "exact match, %", lines, True, marks=[pairs])
+        Panel(
+            f"{task}, up to {pairs} pairs",
+            "pairs",
+            "exact match, %",
+            lines,
+            log_x=True,
+            marks=[pairs],
+            shares=True,
+        )
         for (task, pairs), lines in sorted(found.items())
     ]
 

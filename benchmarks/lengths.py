@@ -81,7 +81,15 @@ def panels(found: Sequence[Curve]) -> list[Panel]:
         of = lines.setdefault((curve.task, curve.trained), {})
         of[curve.system] = list(curve.right), [100 * share for share in curve.right.values()]
     return [
-        Panel(f"{task}, up to {n} segments", "segments", "right, %", of, True, marks=[n])
+        Panel(
+            f"{task}, up to {n} segments",
+            "segments",
+            "right, %",
+            of,
+            log_x=True,
+            marks=[n],
+            shares=True,
+        )
         for (task, n), of in sorted(lines.items())
     ]
 

@@ -76,5 +76,17 @@ def test_figures_are_the_same_bytes_each_time_and_say_what_they_show(tmp_path):
     assert texts[0] == texts[1] and texts[0].startswith("<?xml")
     for said in ("armt-without-gamma", "32 keys: how often z counts a key", "writes of each key"):
         assert said in texts[0]
-    one = Panel("t", "x", "y", {"a": ([1, 2], [3, 4])}, log_x=True)
-    assert draw("g", [one], tmp_path).is_file()
+
+
+def test_a_panel_names_what_its_lines_share_once_and_ticks_where_it_was_measured(tmp_path):
+    lines = {
+        "armt, seed 0, 2,400 steps": ([5, 20], [99, 3]),
+        "rmt, seed 0, 2,400 steps": ([5], [9]),
+    }
+    panel = Panel("pairs", "x", "y", lines, log_x=True, shares=True)
+    text = draw("g", [panel], tmp_path).read_text()
+    assert ">pairs; seed 0, 2,400 steps<" in text and ">armt<" in text and ">rmt<" in text
+    assert ">5<" in text and ">100<" in text  # all of 0 to 100, though nothing is above 99
+    long = Panel("t", "x", "y", {"a": ([512, 1024, 2048, 3000], [1, 2, 3, 4])}, log_x=True)
+    text = draw("h", [long], tmp_path).read_text()
+    assert ">512<" in text and ">2 k<" in text and ">3000<" not in text
