@@ -35,10 +35,14 @@ def dpfp(x: Tensor) -> Tensor:
 def features(x: Tensor, system: System = "armt") -> Tensor:
     """The key or query of a projected token: phi(x) of (..., d), (..., K).
 
-    system: "armt-unit-keys" scales it to length 1; all zeros stay zeros.
+    system: "armt-unit-keys" scales it to length 1; next to nothing stays so (zeros are zeros).
     """
     found = dpfp(x)
-    return functional.normalize(found, dim=-1) if system == "armt-unit-keys" else found
+    if system != "armt-unit-keys":
+        return found
+    # 1e-12 is the reference's; in float16 that is 0, and zeros would be divided by it.
+    least = max(1e-12, torch.finfo(found.dtype).tiny)
+    return functional.normalize(found, dim=-1, eps=least)
 
 
 def read(

@@ -11,7 +11,7 @@ from torch.nn import functional
 from transformers import Cache
 
 from armt_core.apart import run_apart
-from armt_core.associative import EPS, AssociativeMemory, features
+from armt_core.associative import EPS, AssociativeMemory, dpfp
 from armt_core.lowrank import Role
 from armt_core.memory import MemoryState
 from armt_core.reads import LayerReads
@@ -45,13 +45,13 @@ class _Watched(LayerReads):
         self, memory: MemoryState, associative: AssociativeMemory, dtype: torch.dtype
     ) -> None:
         super().__init__(memory, associative, dtype)
-        self._w_query, self._system = associative.query, associative.system
+        self._w_query = associative.query
         self.lengths: list[Tensor] = []  # L of (B,)
 
     def __call__(self, index: int, hidden: Tensor) -> Tensor:
         last = hidden[:, -1].to(self._w_query.dtype)
-        query = features(functional.linear(last, self._w_query[index]), self._system)
-        self.lengths.append(query.norm(dim=-1))
+        # Not `features`: keys of length 1 would say nothing.
+        self.lengths.append(dpfp(functional.linear(last, self._w_query[index])).norm(dim=-1))
         return super().__call__(index, hidden)
 
 

@@ -48,9 +48,9 @@ def load_upstream(
     their own, the last M rows of wpe; None: yes, if wpe has more rows than
     `backbone` has positions. system: how the reference model writes, which its state dict does not
     say: "armt-without-gamma" for one made with `correction=False`, "armt-unit-keys" for one of the
-    later versions, which scale phi(k) and phi(q) to length 1. One head of memory, one beta a token
-    and a denominator, as all of them have by default; the others are refused by their shapes, but
-    `use_denom=False` cannot be seen.
+    later versions that scale phi(k) and phi(q) to length 1. One head of memory, one beta a token
+    and a denominator, as all of them have by default; other shapes and parts are refused, but
+    `use_denom=False`, `attend_to_previous_input` and `sliding_window` cannot be seen.
     Raises ModelError naming the first missing, unknown or ill-shaped key.
     """
     names = {_short(name): tensor for name, tensor in state.items() if not _CONSTANTS.search(name)}

@@ -48,7 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
         for system in options.systems:
             stopped = [r for r in rows if r["system"] == system and "ended" in r]
             if stopped:
-                rows.append({**stopped[-1], "tokens": length})
+                why = f"not read, for it stopped at {stopped[0]['tokens']:,}"
+                rows.append({"system": system, "tokens": length, "ended": why})
             else:
                 rows.append(row(system, length, options.minutes, options.gigabytes))
             print(json.dumps(rows[-1]), file=sys.stderr)

@@ -7,6 +7,7 @@ document, without gradients. What it measured goes to standard output as JSON.
 import json
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -74,12 +75,14 @@ def _next(model: SystemModel, memory: BatchedMemory | None) -> BatchedMemory:
 
 
 def begin_megabytes() -> float:
-    """The memory that this program has now; where the system can, its peak begins here anew."""
+    """The memory that this program has now; its peak begins here anew, where the system can do
+    that (elsewhere a higher one from before still counts)."""
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
         return torch.cuda.memory_allocated() / 1e6
     if _PEAK.is_file():
-        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
+        with suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
     return psutil.Process().memory_info().rss / 1e6
 
 

@@ -54,6 +54,10 @@ def test_unit_keys_have_length_one_at_every_scale_and_zeros_stay_zeros():
     torch.testing.assert_close(found.norm(dim=-1), torch.tensor([1.0, 0.0]).double())
     torch.testing.assert_close(found, features(1e-3 * x, "armt-unit-keys"))
     assert torch.equal(features(x), dpfp(x))
+    for dtype in (torch.float16, torch.bfloat16, torch.float32):
+        assert torch.equal(
+            features(torch.zeros(3).to(dtype), "armt-unit-keys"), torch.zeros(18).to(dtype)
+        )
 
 
 def test_read_by_hand():

@@ -86,6 +86,8 @@ def test_the_easiest_stories_tell_one_move_a_segment_each_of_somebody_else(tale:
         assert len(set(asked)) == 4 and asked[4] == asked[0]
         for who, answer_ in zip(asked, told.answers[5 * b : 5 * b + 5], strict=True):
             assert words(tale, answer_[None]) == where[who]
+    with pytest.raises(ValueError, match="there are 4"):
+        draw_moves(random.Random(5), tale, 5, 8, 10, 5)
 
 
 def test_a_training_begins_with_short_segments_of_a_fact_each(monkeypatch, tmp_path: Path):

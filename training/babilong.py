@@ -33,8 +33,9 @@ BATCH, QUESTIONS = 32, 8
 
 def babilong(data: Path, tasks: Sequence[int], segments: int, documents: int = 100) -> SmallTask:
     """Simulated stories of these tasks over up to so many segments, among sentences of the books in
-    the data folder; measured on real questions, most so many of each task, among sentences of the
-    books kept apart. They are the same at all lengths, and of no more facts than are trained on.
+    the data folder, after short ones of qa1 whatever the tasks are; measured on real questions,
+    most so many of each task, among sentences of the books kept apart. They are the same at all
+    lengths, and of no more facts than are trained on.
 
     Raises UsageError for no segments and for tasks without simulated stories, DataMissing without
     books or stories.

@@ -25,7 +25,7 @@ from armt_core.systems import SystemModel
 from ingest.sentences import sentence_spans
 from training.hiding import most_facts, tell
 from training.objectives.base import Learned, Objective
-from training.worlds import replay, simulate
+from training.worlds import MOVERS, replay, simulate
 
 #: Padding, and every word that is not in the vocabulary.
 PAD, UNKNOWN = 0, 1
@@ -153,7 +153,10 @@ def draw_moves(
     draw: random.Random, tale: Tale, segments: int, words: int, documents: int, questions: int
 ) -> Told:
     """The easiest stories: in each of so many segments (at most 4, for there are no more people) of
-    so many words somebody else goes somewhere, as in qa1, and so many of them are asked for."""
+    so many words somebody else goes somewhere, as in qa1, and so many of them are asked for. Raises
+    ValueError for more segments than people."""
+    if segments > len(MOVERS):
+        raise ValueError(f"{segments} segments need as many people, and there are {len(MOVERS)}.")
     told: list[list[list[int]]] = []
     asked: list[list[tuple[str, str]]] = []
     while len(told) < documents:
