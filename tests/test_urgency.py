@@ -48,9 +48,10 @@ def test_documents_side_by_side_are_asked_as_each_alone(tokens):
     assert abs(float(both[0] - both[1])) > 1e-3
 
 
+@pytest.mark.parametrize("system", ["armt", "armt-unit-keys"])
 @torch.no_grad()
-def test_queries_twice_as_long_are_asked_by_ln_2_more_strongly_and_find_the_same():
-    model = tiny_model()
+def test_queries_twice_as_long_are_asked_by_ln_2_more_strongly_and_find_the_same(system):
+    model = tiny_model(system=system)
     model.associative.value.normal_(std=0.3)
     memory, ids = one_memory(model, 5), random_ids(1, 6)
     before, (hidden, _) = urgency(model, ids, memory), model.run(ids, memory=memory)

@@ -190,8 +190,8 @@ def answer(model: SystemModel, told: Told, empty: bool = False) -> Tensor:
 class Stories(Objective):
     """Simulated stories of so many segments, and the cross-entropy of each answer.
 
-    With `words`, `draw_moves` instead: to bind names to places is learned from short segments, and
-    hardly ever from long ones with several facts each (docs/decisions.md).
+    With `words`, `draw_moves` instead: to bind names to places was learned from short segments, and
+    not, in as many steps, from long ones with several facts each (docs/decisions.md).
     """
 
     name: ClassVar[str] = "stories"
