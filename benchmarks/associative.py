@@ -5,27 +5,34 @@
 Shows what `python -m training associative` wrote into results.json, copied to
 benchmarks/results/associative-*.json, with the most pairs up to which a system stays at 90 % or
 more, and of "rewrite" what is right where few keys come often; draws
-docs/figures/associative.svg.
+docs/figures/associative.svg. "no keys" is what is right for who does not tell keys apart and says
+the value that most of them have (counted anew here).
 """
 
 import argparse
+import random
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.plots import Panel, draw
 from benchmarks.results import RESULTS, print_table, trained
+from training.associative import exact_match_without_keys
 
 #: A system holds as many pairs as it remembers to this share.
 HOLDS = 0.9
+#: Who does not tell keys apart and says the value that most of them have, and the questions that
+#: this is counted of.
+NO_KEYS, QUESTIONS = "no keys", 1000
 
 
 def main(arguments: list[str] | None = None, results: Path = RESULTS) -> int:
     """Prints and draws all results that are there."""
     argparse.ArgumentParser(prog="python -m benchmarks.associative").parse_args(arguments)
     found = trained(("associative",), results)
-    found.sort(key=lambda one: (one["told"], one["pairs"], one["system"], one["seed"]))
+    found += without_keys(found)
+    found.sort(key=lambda one: (one["told"], one["pairs"], one["system"], one.get("seed")))
     lengths = sorted({int(n) for one in found for n in one["exact_match"]})
     header = ["task", "trained on", "system", "seed", "steps", *map(str, lengths), "holds"]
     print_table(header, [_row(one, lengths) for one in found])
@@ -39,6 +46,30 @@ def main(arguments: list[str] | None = None, results: Path = RESULTS) -> int:
     return 0
 
 
+def without_keys(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is right without telling keys apart, of each task and number of pairs of the results,
+    and in their form."""
+    floors = []
+    for told, pairs in sorted({(one["told"], one["pairs"]) for one in found}):
+        draw = random.Random(f"{told}, {pairs}")
+        of = [one for one in found if (one["told"], one["pairs"]) == (told, pairs)]
+        lengths = sorted({int(n) for one in of for n in one["exact_match"]})
+        few: dict[str, Any] = {}
+        for one in of:
+            few |= one.get("exact_match_of_few_keys", {})
+        floor = {
+            "exact_match": {
+                str(n): exact_match_without_keys(told, n, QUESTIONS, draw) for n in lengths
+            },
+            "exact_match_of_few_keys": {
+                kind: exact_match_without_keys(told, n, QUESTIONS, draw, keys)
+                for kind, (n, keys) in ((kind, map(int, kind.split(" of "))) for kind in few)
+            },
+        }
+        floors.append({"told": told, "pairs": pairs, "system": NO_KEYS, **floor})
+    return floors
+
+
 def panels(results: list[dict[str, Any]]) -> list[Panel]:
     """One for each task and number of pairs trained on, with a line for each system and seed."""
     found: dict[tuple[str, int], dict[str, Any]] = {}
@@ -46,7 +77,10 @@ def panels(results: list[dict[str, Any]]) -> list[Panel]:
         lines = found.setdefault((one["told"], one["pairs"]), {})
         lengths = sorted(map(int, one["exact_match"]))
         shares = [100 * one["exact_match"][str(n)] for n in lengths]
-        lines[f"{one['system']}, seed {one['seed']}, {one['steps']:,} steps"] = lengths, shares
+        name = one["system"]
+        if name != NO_KEYS:
+            name += f", seed {one['seed']}, {one['steps']:,} steps"
+        lines[name] = lengths, shares
     return [
         Panel(
             f"{task}, up to {pairs} pairs",
@@ -68,8 +102,9 @@ def _row(one: dict[str, Any], lengths: list[int]) -> list[str]:
 
 
 def _setting(one: dict[str, Any]) -> list[str]:
-    trained_on, steps = f"{one['pairs']} pairs", f"{one['steps']:,}"
-    return [one["told"], trained_on, one["system"], str(one["seed"]), steps]
+    trained_on = f"{one['pairs']} pairs"
+    training = ["", ""] if one["system"] == NO_KEYS else [str(one["seed"]), f"{one['steps']:,}"]
+    return [one["told"], trained_on, one["system"], *training]
 
 
 def _few(one: dict[str, Any], kinds: list[str]) -> list[str]:

@@ -5,7 +5,9 @@
 Shows what `python -m training algorithmic` and `babilong` wrote into results.json, copied to
 benchmarks/results/algorithmic-*.json and babilong-*.json, and draws docs/figures/lengths.svg.
 Columns are shares that are right at so many times the trained length, and with an emptied memory at
-the trained one: of symbols, with whole answers in brackets, and of stories' questions.
+the trained one: of symbols, with whole answers in brackets, and of stories' questions. "told last"
+is what is right of these questions for who answers with the place or thing that was told last,
+whoever is asked about.
 """
 
 import argparse
@@ -22,7 +24,7 @@ from benchmarks.results import RESULTS, print_table, trained
 @dataclass(frozen=True)
 class Curve:
     """One task of a training, up to `trained` segments. right, whole: shares by the number of
-    segments; emptied: at the trained one."""
+    segments; emptied, told_last: at the trained one."""
 
     task: str
     trained: int
@@ -30,6 +32,7 @@ class Curve:
     right: dict[int, float]
     emptied: float
     whole: dict[int, float] | None = None
+    told_last: float | None = None
 
 
 def main(arguments: list[str] | None = None, results: Path = RESULTS) -> int:
@@ -37,7 +40,7 @@ def main(arguments: list[str] | None = None, results: Path = RESULTS) -> int:
     argparse.ArgumentParser(prog="python -m benchmarks.lengths").parse_args(arguments)
     found = [c for one in trained(("algorithmic", "babilong"), results) for c in curves(one)]
     found.sort(key=lambda curve: (curve.task, curve.trained, curve.system))
-    header = ["task", "trained on", "system", "1x", "2x", "4x", "8x", "emptied"]
+    header = ["task", "trained on", "system", "1x", "2x", "4x", "8x", "emptied", "told last"]
     print_table(header, [row(curve) for curve in found])
     draw("lengths", panels(found))
     return 0
@@ -62,7 +65,9 @@ def curves(one: dict[str, Any]) -> Iterator[Curve]:
         of = {int(n): s for n, s in one[task].items() if s["n"]}
         if of:
             right = {n: s["right"] for n, s in of.items()}
-            yield Curve(task, long, system, right, of[long]["right_emptied"])
+            at = of[long]
+            last = at.get("told_last")
+            yield Curve(task, long, system, right, at["right_emptied"], told_last=last)
 
 
 def row(curve: Curve) -> list[str]:
@@ -71,7 +76,9 @@ def row(curve: Curve) -> list[str]:
     for n in (curve.trained * times for times in (1, 2, 4, 8)):
         cell = f"{curve.right[n]:.1%}" if n in curve.right else ""
         cells.append(f"{cell} ({curve.whole[n]:.1%})" if curve.whole else cell)
-    return [curve.task, f"{curve.trained} segments", curve.system, *cells, f"{curve.emptied:.1%}"]
+    cells.append(f"{curve.emptied:.1%}")
+    cells.append("" if curve.told_last is None else f"{curve.told_last:.1%}")
+    return [curve.task, f"{curve.trained} segments", curve.system, *cells]
 
 
 def panels(found: Sequence[Curve]) -> list[Panel]:

@@ -35,11 +35,14 @@ class Panel:
 
 
 def _labels(names: Sequence[str]) -> tuple[list[str], str]:
-    """The names of lines without what all of them end with, and that: "seed 0, 600 steps"."""
+    """The names of lines without what all of them end with that have more than one part, and that:
+    "seed 0, 600 steps"."""
     parts, shared = [name.split(", ") for name in names], list[str]()
-    while parts and all(len(part) > 1 for part in parts) and len({part[-1] for part in parts}) == 1:
-        shared.insert(0, parts[0][-1])
-        parts = [part[:-1] for part in parts]
+    longer = [part for part in parts if len(part) > 1]
+    while all(len(part) > 1 for part in longer) and len({part[-1] for part in longer}) == 1:
+        shared.insert(0, longer[0][-1])
+        for part in longer:
+            part.pop()
     return [", ".join(part) for part in parts], ", ".join(shared)
 
 

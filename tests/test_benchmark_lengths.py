@@ -40,7 +40,7 @@ def test_an_algorithmic_problem_has_symbols_and_whole_answers_by_length(shown):
     name = "rmt, seed 0, 1,000 steps"
     assert rows == [
         ["copy", "2 segments", name, "100.0% (50.0%)", "50.0% (25.0%)", "25.0% (12.5%)",
-         "10.0% (5.0%)", "6.0%"]
+         "10.0% (5.0%)", "6.0%", ""]
     ]  # fmt: skip
     assert panel.title == "copy, up to 2 segments" and panel.marks == [2]
     assert panel.lines == {name: ([2, 4, 8, 16], [100, 50, 25, 10])}
@@ -53,13 +53,13 @@ def test_stories_have_a_row_for_each_task_but_one_of_which_no_story_fits(shown):
         )
 
     told = {"task": "stories", "tasks": [1, 3, 4], "system": "armt"}
-    qa1 = {"2": of(0.9), "4": of(0.8), "8": of(0.7), "16": of(0.6)}
+    qa1 = {"2": of(0.9) | {"told_last": 0.5}, "4": of(0.8), "8": of(0.7), "16": of(0.6)}
     rows, panels = shown(
         armt=told | {"qa1": qa1, "qa3": {"2": of(0, n=0)}, "qa4": {"2": of(0.5), "4": of(0, n=0)}}
     )
     assert [row[0] for row in rows] == ["qa1", "qa4"]
-    assert rows[0][3:] == ["90.0%", "80.0%", "70.0%", "60.0%", "20.0%"]
-    assert rows[1][3:] == ["50.0%", "", "", "", "20.0%"]
+    assert rows[0][3:] == ["90.0%", "80.0%", "70.0%", "60.0%", "20.0%", "50.0%"]
+    assert rows[1][3:] == ["50.0%", "", "", "", "20.0%", ""]
     assert [panel.title for panel in panels] == ["qa1, up to 2 segments", "qa4, up to 2 segments"]
     assert panels[1].lines == {"armt, seed 0, 1,000 steps": ([2], [50])}
 

@@ -23,7 +23,9 @@ from armt_core.opening import open_model
 from ingest.settings import DEFAULT_MODEL
 from tests.test_training import PROSE, objective, recipe, small_model
 from training.__main__ import TABLES, main
+from training.data.files import BabiQuestion
 from training.data.splits import split_of
+from training.evaluation.babilong import told_last
 from training.evaluation.metrics import auroc, calibration_error, exact_match, f1, wilson
 from training.evaluation.recall import recall
 from training.evaluation.tables import ROWS
@@ -201,6 +203,20 @@ def test_several_memories_are_asked_at_once_and_each_answers_as_alone(words):
     silent = opened.answers("Who came?", MemoryState.stack(memories))
     assert [(said.text, said.chance) for said in silent] == [("", 0.0)] * 4
     assert [s.urgency for s in silent] == pytest.approx([s.urgency for s in both], rel=1e-6)
+
+
+def test_what_was_told_last_is_an_answer_to_questions_of_that_kind():
+    facts = ("Mary went to the garden.", "John went to the hall.", "Mary took the milk.")
+    stories = [
+        BabiQuestion(facts, "Where is Mary?", "garden"),
+        BabiQuestion(facts, "Where is John?", "hall"),
+        BabiQuestion(facts[:1], "Where is Mary?", "garden"),
+        # Another kind: nothing else is an answer to it, so the last is the only one.
+        BabiQuestion(facts, "What did Mary take?", "milk"),
+    ]
+    assert told_last(stories) == 3
+    # No story names an answer to this one.
+    assert told_last([BabiQuestion(facts, "Is Mary in the hall?", "no")]) == 0
 
 
 # From end to end

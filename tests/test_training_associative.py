@@ -26,6 +26,7 @@ from training.objectives.associative import (
     answer,
     draw_documents,
     matches,
+    matches_without_keys,
 )
 from training.small import _ends, learn, small_model, train_small
 
@@ -98,6 +99,17 @@ def test_a_match_is_a_value_of_which_every_symbol_is_the_most_likely_one():
     logits = functional.one_hot(drawn.values, VOCABULARY).float()
     logits[1] = logits[1].roll(1, dims=-1)
     assert matches(logits, drawn).tolist() == [[True], [False], [True]]
+
+
+def test_without_keys_the_value_is_said_that_most_of_them_have_at_last():
+    def rows(mark: int, *pairs: tuple[int, int]) -> list[list[int]]:
+        return [[key, 3, 3, mark, value] for key, value in pairs]
+
+    # Key 5 has 9 and then 8, as key 6 has; 9 was told most often.
+    pairs = rows(IS, (5, 9), (5, 9), (4, 9), (5, 8), (6, 8))
+    questions = rows(ASKED, (4, 9), (5, 8), (6, 8))
+    drawn = Drawn(torch.tensor([pairs]), torch.tensor([questions]))
+    assert matches_without_keys(drawn).tolist() == [[False, True, True]]
 
 
 def test_exact_match_is_the_share_of_all_questions(monkeypatch):

@@ -162,7 +162,7 @@ def test_the_command_trains_on_simulated_stories_and_is_measured_on_real_ones(
     assert (found["tasks"], found["segments"], found["segment_words"]) == ([1], 1, SEGMENT)
     assert [found["qa1"][n]["n"] for n in ("1", "2")] == [3, 3]  # the long fits into no one segment
     for shares in found["qa1"].values():
-        assert shares["best_constant"] == 1.0
+        assert shares["best_constant"] == shares["told_last"] == 1.0
         assert {"right", "right_emptied"} <= set(shares)
     for wrong, said in (("--segments 0", "at least 1"), ("--segments 1 --tasks 6", "from 1 to 5")):
         assert command_line.main([*line.split(), *wrong.split()]) == 2

@@ -1,10 +1,11 @@
 """`python -m training associative`: a system learns associative retrieval (arXiv 2407.04841)."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from armt_core.errors import UsageError
 from armt_core.systems import SystemModel
@@ -13,10 +14,12 @@ from training.objectives.associative import (
     PAIR,
     VOCABULARY,
     Associative,
+    Drawn,
     Task,
     answer,
     draw_documents,
     matches,
+    matches_without_keys,
 )
 from training.small import SmallTask
 
@@ -93,9 +96,30 @@ def exact_match(
 ) -> float:
     """Share of at least so many questions about documents of so many pairs (of so many keys) whose
     whole value is right; several are asked about each, for reading is most of the cost."""
-    right = asked = 0
+
+    def right(drawn: Drawn) -> Tensor:
+        return matches(answer(model, drawn), drawn)
+
+    return _share(right, task, pairs, questions, draw, keys)
+
+
+def exact_match_without_keys(
+    task: Task, pairs: int, questions: int, draw: random.Random, keys: int | None = None
+) -> float:
+    """The same for who does not tell keys apart and says what most of them have (`exact_match`)."""
+    return _share(matches_without_keys, task, pairs, questions, draw, keys)
+
+
+def _share(
+    right: Callable[[Drawn], Tensor],
+    task: Task,
+    pairs: int,
+    questions: int,
+    draw: random.Random,
+    keys: int | None,
+) -> float:
+    found = asked = 0
     while asked < questions:
-        drawn = draw_documents(draw, task, pairs, BATCH, ASKED // BATCH, keys)
-        found = matches(answer(model, drawn), drawn)
-        right, asked = right + int(found.sum()), asked + found.numel()
-    return right / asked
+        matching = right(draw_documents(draw, task, pairs, BATCH, ASKED // BATCH, keys))
+        found, asked = found + int(matching.sum()), asked + matching.numel()
+    return found / asked

@@ -14,7 +14,7 @@ from typing import Any
 from armt_core.errors import UsageError
 from armt_core.systems import SystemModel
 from training.data import files
-from training.evaluation.babilong import best_constant
+from training.evaluation.babilong import best_constant, told_last
 from training.hiding import fits
 from training.objectives.stories import MOST_FACTS, SEGMENT, Stories, Tale, Told, answer
 from training.small import SmallTask
@@ -104,5 +104,5 @@ def _shares(
             right[name] += int((said == told.answers).sum())
     n = len(stories)
     constant = best_constant([(story.question, story.answer) for story in stories])
-    shares = {**right, "best_constant": constant}
+    shares = {**right, "best_constant": constant, "told_last": told_last(stories)}
     return {"n": n, **{name: count / n for name, count in shares.items()}} if n else {"n": 0}

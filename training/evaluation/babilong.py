@@ -4,6 +4,7 @@ Axes: B stories read side by side, T tokens.
 """
 
 import random
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -92,10 +93,32 @@ def babilong(
 def best_constant(asked: Sequence[tuple[str, str]]) -> int:
     """How many are right if each kind of question, told by its first two words, always gets its
     most frequent answer."""
+    return sum(answers.most_common(1)[0][1] for answers in _by_kind(asked).values())
+
+
+def told_last(stories: Sequence[BabiQuestion]) -> int:
+    """How many are right if a question gets that answer to questions of its kind which its story
+    names last: what can be known without telling who is asked about from anybody else."""
+    kinds = _by_kind([(story.question, story.answer) for story in stories])
+    right = 0
+    for story in stories:
+        answers = kinds[_kind(story.question)]
+        told = re.findall(r"\w+", " ".join(story.facts))
+        last = next((word for word in reversed(told) if word in answers), None)
+        right += last == story.answer
+    return right
+
+
+def _by_kind(asked: Sequence[tuple[str, str]]) -> dict[str, Counter[str]]:
+    """How often each answer is right, by the kind of question."""
     kinds: dict[str, Counter[str]] = {}
     for question, answer in asked:
-        kinds.setdefault(" ".join(question.split()[:2]), Counter())[answer] += 1
-    return sum(answers.most_common(1)[0][1] for answers in kinds.values())
+        kinds.setdefault(_kind(question), Counter())[answer] += 1
+    return kinds
+
+
+def _kind(question: str) -> str:
+    return " ".join(question.split()[:2])
 
 
 def _say(

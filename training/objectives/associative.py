@@ -7,6 +7,7 @@ Axes: B documents, S segments (pairs), Q questions of each, T tokens of a pair, 
 """
 
 import random
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -109,6 +110,21 @@ def answer(model: SystemModel, drawn: Drawn, learning: bool = False) -> Tensor:
 def matches(logits: Tensor, drawn: Drawn) -> Tensor:
     """Where every symbol of the value is the most likely one: (B, Q) bool."""
     return (logits.argmax(-1) == drawn.values.to(logits.device)).all(-1)
+
+
+def matches_without_keys(drawn: Drawn) -> Tensor:
+    """Where the value is the one that most keys of the document have at last: (B, Q) bool. That can
+    be known without telling keys apart.
+    """
+    B, Q, _ = drawn.questions.shape
+    right = torch.zeros(B, Q, dtype=torch.bool)
+    for b, (pairs, asked) in enumerate(
+        zip(drawn.pairs.tolist(), drawn.questions.tolist(), strict=True)
+    ):
+        last = {tuple(pair[:KEY]): tuple(pair[KEY + 1 :]) for pair in pairs}
+        [(commonest, _)] = Counter(last.values()).most_common(1)
+        right[b] = torch.tensor([tuple(row[KEY + 1 :]) == commonest for row in asked])
+    return right
 
 
 class Associative(Objective):
