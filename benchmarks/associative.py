@@ -1,12 +1,12 @@
-"""Associative retrieval of all systems in one table and one picture.
+"""Associative retrieval of all systems: a table of each task, and a picture.
 
     python -m benchmarks.associative
 
 Shows what `python -m training associative` wrote into results.json, copied to
 benchmarks/results/associative-*.json, with the most pairs up to which a system stays at 90 % or
-more, and of "rewrite" what is right where few keys come often; draws
-docs/figures/associative.svg. "no keys" is what is right for who does not tell keys apart and says
-the value that most of them have (counted anew here).
+more, and of "rewrite" what is right where few keys come often; puts the tables into docs/paper.md
+and draws docs/figures/associative.svg. "no keys" is what is right for who does not tell keys apart
+and says the value that most of them have (counted anew here).
 """
 
 import argparse
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.plots import Panel, draw
-from benchmarks.results import RESULTS, print_table, trained
+from benchmarks.results import RESULTS, publish, trained
 from training.associative import exact_match_without_keys
 
 #: A system holds as many pairs as it remembers to this share.
@@ -25,6 +25,8 @@ HOLDS = 0.9
 #: Who does not tell keys apart and says the value that most of them have, and the questions that
 #: this is counted of.
 NO_KEYS, QUESTIONS = "no keys", 1000
+#: Columns that say which training a row is of.
+SETTING = ("trained on", "system", "seed", "steps")
 
 
 def main(arguments: list[str] | None = None, results: Path = RESULTS) -> int:
@@ -33,15 +35,15 @@ def main(arguments: list[str] | None = None, results: Path = RESULTS) -> int:
     found = trained(("associative",), results)
     found += without_keys(found)
     found.sort(key=lambda one: (one["told"], one["pairs"], one["system"], one.get("seed")))
-    lengths = sorted({int(n) for one in found for n in one["exact_match"]})
-    header = ["task", "trained on", "system", "seed", "steps", *map(str, lengths), "holds"]
-    print_table(header, [_row(one, lengths) for one in found])
-    few = [one for one in found if one.get("exact_match_of_few_keys")]
-    if few:
+    for task in sorted({one["told"] for one in found}):
+        of = [one for one in found if one["told"] == task]
+        lengths = sorted({int(n) for one in of for n in one["exact_match"]})
+        publish(task, [*SETTING, *map(str, lengths), "holds"], [_row(one, lengths) for one in of])
+    if few := [one for one in found if one.get("exact_match_of_few_keys")]:
         kinds = list(few[0]["exact_match_of_few_keys"])
-        print()
-        rows = [[*_setting(one), *_few(one, kinds)] for one in few]
-        print_table(["task", "trained on", "system", "seed", "steps", *kinds], rows)
+        publish(
+            "few keys", [*SETTING, *kinds], [[*_setting(one), *_few(one, kinds)] for one in few]
+        )
     draw("associative", panels(found))
     return 0
 
@@ -104,7 +106,7 @@ def _row(one: dict[str, Any], lengths: list[int]) -> list[str]:
 def _setting(one: dict[str, Any]) -> list[str]:
     trained_on = f"{one['pairs']} pairs"
     training = ["", ""] if one["system"] == NO_KEYS else [str(one["seed"]), f"{one['steps']:,}"]
-    return [one["told"], trained_on, one["system"], *training]
+    return [trained_on, one["system"], *training]
 
 
 def _few(one: dict[str, Any], kinds: list[str]) -> list[str]:

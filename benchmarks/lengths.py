@@ -1,13 +1,13 @@
-"""Algorithmic problems and BABILong of small models, by length: one table and one picture.
+"""Algorithmic problems and BABILong of small models, by length: a table each, and a picture.
 
     python -m benchmarks.lengths
 
 Shows what `python -m training algorithmic` and `babilong` wrote into results.json, copied to
-benchmarks/results/algorithmic-*.json and babilong-*.json, and draws docs/figures/lengths.svg.
-Columns are shares that are right at so many times the trained length, and with an emptied memory at
-the trained one: of symbols, with whole answers in brackets, and of stories' questions. "told last"
-is what is right of these questions for who answers with the place or thing that was told last,
-whoever is asked about.
+benchmarks/results/algorithmic-*.json and babilong-*.json, puts the tables into docs/paper.md and
+draws docs/figures/lengths.svg. Columns are shares that are right at so many times the trained
+length, and with an emptied memory at the trained one: of symbols, with whole answers in brackets,
+and of stories' questions. "told last" is what is right of these questions for who answers with the
+place or thing that was told last, whoever is asked about.
 """
 
 import argparse
@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.plots import Panel, draw
-from benchmarks.results import RESULTS, print_table, trained
+from benchmarks.results import RESULTS, publish, trained
+
+HEADER = ["trained on", "system", "1x", "2x", "4x", "8x", "emptied", "told last"]
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,8 @@ def main(arguments: list[str] | None = None, results: Path = RESULTS) -> int:
     argparse.ArgumentParser(prog="python -m benchmarks.lengths").parse_args(arguments)
     found = [c for one in trained(("algorithmic", "babilong"), results) for c in curves(one)]
     found.sort(key=lambda curve: (curve.task, curve.trained, curve.system))
-    header = ["task", "trained on", "system", "1x", "2x", "4x", "8x", "emptied", "told last"]
-    print_table(header, [row(curve) for curve in found])
+    for task in sorted({curve.task for curve in found}):
+        publish(task, HEADER, [row(curve) for curve in found if curve.task == task])
     draw("lengths", panels(found))
     return 0
 
@@ -78,7 +80,7 @@ def row(curve: Curve) -> list[str]:
         cells.append(f"{cell} ({curve.whole[n]:.1%})" if curve.whole else cell)
     cells.append(f"{curve.emptied:.1%}")
     cells.append("" if curve.told_last is None else f"{curve.told_last:.1%}")
-    return [curve.task, f"{curve.trained} segments", curve.system, *cells]
+    return [f"{curve.trained} segments", curve.system, *cells]
 
 
 def panels(found: Sequence[Curve]) -> list[Panel]:

@@ -1,12 +1,13 @@
-"""Time series and language of all systems, by the segment: one table and one picture.
+"""Time series and language of all systems, by the segment: a table each, and a picture.
 
     python -m benchmarks.segments
 
 Shows what `python -m training series` and `lm` wrote into results.json, copied to
-benchmarks/results/series-*.json and lm-*.json, and draws docs/figures/segments.svg. Low is good:
-the error of the next value as a share of the spread, the loss in nats a byte. Columns are means
-over segments: the first one, the others of the trained length, the same with a memory that is
-emptied before each segment, and those beyond up to 2, 4 and 8 times as many.
+benchmarks/results/series-*.json and lm-*.json, puts the tables into docs/paper.md and draws
+docs/figures/segments.svg. Low is good: the error of the next value as a share of the spread, the
+loss in nats a byte. Columns are means over segments: the first one, the others of the trained
+length, the same with a memory that is emptied before each segment, and those beyond up to 2, 4 and
+8 times as many.
 """
 
 import argparse
@@ -16,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.plots import Panel, draw
-from benchmarks.results import RESULTS, print_table, trained
+from benchmarks.results import RESULTS, publish, trained
+
+HEADER = ["trained on", "system", "first", "trained", "emptied", "to 2x", "to 4x", "to 8x"]
 
 #: What is measured of a task in each segment.
 MEASURED = {"series": "error_by_segment", "lm": "loss_by_segment"}
@@ -28,10 +31,9 @@ def main(arguments: list[str] | None = None, results: Path = RESULTS) -> int:
     argparse.ArgumentParser(prog="python -m benchmarks.segments").parse_args(arguments)
     found = trained(tuple(MEASURED), results)
     found.sort(key=lambda one: (one["task"], one["segments"], name(one)))
-    print_table(
-        ["task", "trained on", "system", "first", "trained", "emptied", "to 2x", "to 4x", "to 8x"],
-        [row(one) for one in found],
-    )
+    for task in MEASURED:
+        if rows := [row(one) for one in found if one["task"] == task]:
+            publish(task, HEADER, rows)
     draw("segments", panels(found))
     return 0
 
@@ -49,7 +51,7 @@ def row(one: dict[str, Any]) -> list[str]:
     parts = [values[:1], values[1:long], emptied[1:long]]
     parts += [values[n * long : 2 * n * long] for n in (1, 2, 4)]
     cells = [f"{_mean(part):.3f}" if part else "" for part in parts]
-    return [one["task"], f"{long} segments", name(one), *cells]
+    return [f"{long} segments", name(one), *cells]
 
 
 def panels(results: Sequence[dict[str, Any]]) -> list[Panel]:

@@ -1,26 +1,29 @@
 """The table and the picture of associative retrieval."""
 
-import json
+import pytest
 
 from benchmarks import associative
+from tests.published import published
 
 
-def test_each_task_has_its_panel_and_each_training_its_row_and_line(tmp_path, monkeypatch, capsys):
-    drawn = []
-    monkeypatch.setattr(associative, "draw", lambda name, panels: drawn.append((name, panels)))
-    for number, (task, system, shares) in enumerate(
-        [
-            ("rewrite", "armt", {"10": 0.99, "50": 0.5}),
-            ("remember", "armt", {"50": 0.25, "10": 1.0}),
-            ("remember", "rmt", {"10": 0.125}),
-        ]
-    ):
-        setting = {"told": task, "pairs": 10, "system": system, "seed": 3, "steps": 1500}
-        result = json.dumps({**setting, "exact_match": shares})
-        (tmp_path / f"associative-{number}.json").write_text(result)
-    assert associative.main([], tmp_path) == 0
-    ((name, (remember, rewrite)),) = drawn
-    assert name == "associative"
+@pytest.fixture
+def shown(tmp_path, monkeypatch):
+    """The tables and the panels of results, of the seed 3 unless they say otherwise."""
+
+    def show(*found):
+        setting = {"pairs": 10, "seed": 3, "steps": 1500}
+        results = {f"associative-{i}": setting | one for i, one in enumerate(found)}
+        return published(associative, results, tmp_path, monkeypatch)
+
+    return show
+
+
+def test_each_task_has_its_table_and_panel_and_each_training_its_row_and_line(shown):
+    tables, (remember, rewrite) = shown(
+        {"told": "rewrite", "system": "armt", "exact_match": {"10": 0.99, "50": 0.5}},
+        {"told": "remember", "system": "armt", "exact_match": {"50": 0.25, "10": 1.0}},
+        {"told": "remember", "system": "rmt", "exact_match": {"10": 0.125}},
+    )
     assert remember.title == "remember, up to 10 pairs" and remember.marks == [10]
     floors = [panel.lines.pop("no keys") for panel in (remember, rewrite)]
     assert remember.lines == {
@@ -32,27 +35,29 @@ def test_each_task_has_its_panel_and_each_training_its_row_and_line(tmp_path, mo
     for lengths, shares in floors:
         assert lengths == [10, 50] and 100 > shares[0] > shares[1] > 100 / 16
     assert floors[0][1][0] < floors[1][1][0]
-    rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines()]
-    assert [[cell.strip() for cell in row] for row in rows[2:]] == [
-        ["remember", "10 pairs", "armt", "3", "1,500", "100.0%", "25.0%", "10"],
-        ["remember", "10 pairs", "no keys", "", "", *(f"{s:.1f}%" for s in floors[0][1]), "0"],
-        ["remember", "10 pairs", "rmt", "3", "1,500", "12.5%", "", "0"],
-        ["rewrite", "10 pairs", "armt", "3", "1,500", "99.0%", "50.0%", "10"],
-        ["rewrite", "10 pairs", "no keys", "", "", *(f"{s:.1f}%" for s in floors[1][1]), "0"],
-    ]
+    header = ["trained on", "system", "seed", "steps", "10", "50", "holds"]
+    cells = [[f"{share:.1f}%" for share in shares] for _, shares in floors]
+    assert tables == {
+        "remember": (header, [
+            ["10 pairs", "armt", "3", "1,500", "100.0%", "25.0%", "10"],
+            ["10 pairs", "no keys", "", "", *cells[0], "0"],
+            ["10 pairs", "rmt", "3", "1,500", "12.5%", "", "0"],
+        ]),
+        "rewrite": (header, [
+            ["10 pairs", "armt", "3", "1,500", "99.0%", "50.0%", "10"],
+            ["10 pairs", "no keys", "", "", *cells[1], "0"],
+        ]),
+    }  # fmt: skip
 
 
-def test_a_second_table_says_what_is_right_where_few_keys_come_often(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(associative, "draw", lambda name, panels: None)
-    setting = {"told": "rewrite", "pairs": 20, "system": "armt", "seed": 0, "steps": 9}
-    result = {**setting, "exact_match": {"20": 0.5}, "exact_match_of_few_keys": {"20 of 2": 0.75}}
-    (tmp_path / "associative-a.json").write_text(json.dumps(result))
-    assert associative.main([], tmp_path) == 0
-    rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines()[-2:]]
-    trained, floor = [[cell.strip() for cell in row] for row in rows]
-    assert trained == ["rewrite", "20 pairs", "armt", "0", "9", "75.0%"]
+def test_a_table_says_what_is_right_where_few_keys_come_often(shown):
+    one = {"told": "rewrite", "system": "armt", "exact_match": {"20": 0.5}}
+    tables, _ = shown(one | {"exact_match_of_few_keys": {"20 of 2": 0.75}})
+    header, (trained, floor) = tables["few keys"]
+    assert header == ["trained on", "system", "seed", "steps", "20 of 2"]
+    assert trained == ["10 pairs", "armt", "3", "1,500", "75.0%"]
     # Of two keys, the value that both have or that of one: about a half.
-    assert floor[:-1] == ["rewrite", "20 pairs", "no keys", "", ""]
+    assert floor[:-1] == ["10 pairs", "no keys", "", ""]
     assert 45 < float(floor[-1].rstrip("%")) < 60
 
 

@@ -1,30 +1,23 @@
 """The table and the picture of algorithmic problems and small models' stories, by length."""
 
-import json
-
 import pytest
 
 from armt_core.errors import UsageError
 from benchmarks import lengths
+from tests.published import published
 
 SETTING = {"segments": 2, "seed": 0, "steps": 1000}
 
 
 @pytest.fixture
-def shown(tmp_path, monkeypatch, capsys):
-    """What is printed, a list of cells a row, and the panels that are drawn."""
+def shown(tmp_path, monkeypatch):
+    """The rows of each table, and the panels that are drawn."""
 
     def show(**results):
-        for name, of in results.items():
-            kind = of["task"].replace("stories", "babilong")
-            (tmp_path / f"{kind}-{name}.json").write_text(json.dumps(SETTING | of))
-        drawn = []
-        monkeypatch.setattr(lengths, "draw", lambda name, panels: drawn.append((name, panels)))
-        assert lengths.main([], tmp_path) == 0
-        rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines()[2:]]
-        ((name, panels),) = drawn
-        assert name == "lengths"
-        return [[cell.strip() for cell in row] for row in rows], panels
+        kinds = {name: of["task"].replace("stories", "babilong") for name, of in results.items()}
+        found = {f"{kinds[name]}-{name}": SETTING | of for name, of in results.items()}
+        tables, panels = published(lengths, found, tmp_path, monkeypatch)
+        return {name: rows for name, (_, rows) in tables.items()}, panels
 
     return show
 
@@ -36,12 +29,12 @@ def shares(*symbols):
 def test_an_algorithmic_problem_has_symbols_and_whole_answers_by_length(shown):
     told = {"task": "algorithmic", "problem": "copy", "system": "rmt"}
     right = {"right": shares(1, 0.5, 0.25, 0.1), "right_emptied": shares(0.06, 0.05, 0.05, 0.05)}
-    rows, (panel,) = shown(rmt=told | right)
+    tables, (panel,) = shown(rmt=told | right)
     name = "rmt, seed 0, 1,000 steps"
-    assert rows == [
-        ["copy", "2 segments", name, "100.0% (50.0%)", "50.0% (25.0%)", "25.0% (12.5%)",
+    assert tables == {"copy": [
+        ["2 segments", name, "100.0% (50.0%)", "50.0% (25.0%)", "25.0% (12.5%)",
          "10.0% (5.0%)", "6.0%", ""]
-    ]  # fmt: skip
+    ]}  # fmt: skip
     assert panel.title == "copy, up to 2 segments" and panel.marks == [2]
     assert panel.lines == {name: ([2, 4, 8, 16], [100, 50, 25, 10])}
 
@@ -54,12 +47,12 @@ def test_stories_have_a_row_for_each_task_but_one_of_which_no_story_fits(shown):
 
     told = {"task": "stories", "tasks": [1, 3, 4], "system": "armt"}
     qa1 = {"2": of(0.9) | {"told_last": 0.5}, "4": of(0.8), "8": of(0.7), "16": of(0.6)}
-    rows, panels = shown(
+    tables, panels = shown(
         armt=told | {"qa1": qa1, "qa3": {"2": of(0, n=0)}, "qa4": {"2": of(0.5), "4": of(0, n=0)}}
     )
-    assert [row[0] for row in rows] == ["qa1", "qa4"]
-    assert rows[0][3:] == ["90.0%", "80.0%", "70.0%", "60.0%", "20.0%", "50.0%"]
-    assert rows[1][3:] == ["50.0%", "", "", "", "20.0%", ""]
+    assert [*tables] == ["qa1", "qa4"]
+    assert tables["qa1"][0][2:] == ["90.0%", "80.0%", "70.0%", "60.0%", "20.0%", "50.0%"]
+    assert tables["qa4"][0][2:] == ["50.0%", "", "", "", "20.0%", ""]
     assert [panel.title for panel in panels] == ["qa1, up to 2 segments", "qa4, up to 2 segments"]
     assert panels[1].lines == {"armt, seed 0, 1,000 steps": ([2], [50])}
 
@@ -72,8 +65,8 @@ def test_without_results_it_is_said_what_to_do(tmp_path):
 def test_panels_of_different_trainings_of_one_task_are_one(shown):
     told = {"task": "algorithmic", "problem": "parity"}
     right = {"right": shares(1, 1, 1, 1), "right_emptied": shares(0.5, 0.5, 0.5, 0.5)}
-    rows, (panel,) = shown(
+    tables, (panel,) = shown(
         rmt=told | right | {"system": "rmt"}, armt=told | right | {"system": "armt"}
     )
     assert list(panel.lines) == ["armt, seed 0, 1,000 steps", "rmt, seed 0, 1,000 steps"]
-    assert len(rows) == 2
+    assert len(tables["parity"]) == 2
