@@ -188,6 +188,7 @@ def test_results_are_written_with_the_setting_they_are_of(tmp_path: Path):
     assert {k: written[k] for k in found} == found and {"machine", "commit"} <= set(written)
     setting = (found["task"], found["told"], found["system"], found["pairs"], found["steps"])
     assert setting == ("associative", "remember", "prmt", 2, 2)
+    assert found["questions"] == {"2": 40, "3": 10}
     assert list(found["exact_match"]) == ["2", "3"]
     assert all(0 <= share <= 1 for share in found["exact_match"].values())
     assert "exact_match_of_few_keys" not in found

@@ -28,6 +28,9 @@ from training.small import SmallTask
 CURRICULUM = (1, 2, 3, 5, 10, 20, 50)
 #: Pairs at which a trained system is measured.
 MEASURED = (5, 10, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500)
+#: How many times as many questions are asked up to the trained length, where shares are near to one
+#: and those of a document go wrong together.
+SURER = 4
 #: Pairs of "rewrite", and how few keys share them, that a trained system is measured at besides:
 #: there values are replaced most often.
 FEW_KEYS = ((20, 2), (50, 5), (200, 10))
@@ -46,7 +49,7 @@ def associative(
     few_keys: Sequence[tuple[int, int]] = FEW_KEYS,
 ) -> SmallTask:
     """Documents of up to so many pairs; measured at `pairs` and at each number of `measured`, by at
-    least so many questions about new ones.
+    least so many questions about new ones (`SURER` times as many up to `pairs`).
 
     Raises UsageError for more pairs than there are keys, or none.
     """
@@ -54,10 +57,10 @@ def associative(
         raise UsageError(f"--pairs must be from 1 to {MOST_PAIRS} (the keys), not {pairs}.")
 
     def measure(model: SystemModel, draw: random.Random) -> dict[str, Any]:
-        shares = {
-            str(n): exact_match(model, task, n, questions, draw) for n in sorted({pairs, *measured})
-        }
-        found: dict[str, Any] = {"questions": questions, "exact_match": shares}
+        lengths = sorted({pairs, *measured})
+        asked = {str(n): questions * (SURER if n <= pairs else 1) for n in lengths}
+        shares = {n: exact_match(model, task, int(n), many, draw) for n, many in asked.items()}
+        found: dict[str, Any] = {"questions": asked, "exact_match": shares}
         if task == "rewrite":
             found["exact_match_of_few_keys"] = {
                 f"{n} of {keys}": exact_match(model, task, n, questions, draw, keys)
