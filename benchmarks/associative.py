@@ -6,8 +6,8 @@ Shows what `python -m training associative` wrote into results.json, copied to
 benchmarks/results/associative-*.json, with the most pairs up to which a system stays at 90 % or
 more, and of "rewrite" what is right where few keys come often; puts the tables into docs/paper.md
 and draws docs/figures/associative.svg. A row is the mean of all seeds, with the lowest and the
-highest; the lines are means. "no keys" is what is right for who does not tell keys apart
-and says the value that most of them have (counted anew here).
+highest; the lines are means. "no keys" is what is right for who looks at no key and says the value
+told most often, or the one told last if that is right more often (counted anew here).
 """
 
 import argparse
@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from armt_core.errors import UsageError
 from benchmarks.plots import Panel, draw
 from benchmarks.results import RESULTS, publish, trained
 from training.associative import exact_match_without_keys
@@ -26,9 +27,8 @@ from training.objectives.associative import Task
 
 #: A system holds as many pairs as it remembers to this share.
 HOLDS = 0.9
-#: Who does not tell keys apart and says the value that most of them have, and the questions that
-#: this is counted of.
-NO_KEYS, QUESTIONS = "no keys", 1000
+#: Who looks at no key, and the questions that are counted for that.
+NO_KEYS, QUESTIONS = "no keys", 4000
 #: Columns that say which trainings a row is of.
 SETTING = ["trained on", "system", "seeds", "steps"]
 
@@ -57,39 +57,52 @@ def main(arguments: list[str] | None = None, results: Path = RESULTS) -> int:
     """Prints and draws all results that are there."""
     argparse.ArgumentParser(prog="python -m benchmarks.associative").parse_args(arguments)
     found = with_floors(lines(trained(("associative",), results)))
-    for task in sorted({line.told for line in found}):
+    tables = {}
+    for task in dict.fromkeys(line.told for line in found):
         of = [line for line in found if line.told == task]
         lengths = sorted({n for line in of for n in line.exact})
-        rows = [
-            [*line.setting, *(_cell(line.exact.get(n)) for n in lengths), str(holds(line.exact))]
-            for line in of
-        ]
-        publish(task, [*SETTING, *map(str, lengths), "holds"], rows)
+        cells = [[*line.setting, *_cells(line.exact, lengths), holds(line.exact)] for line in of]
+        tables[str(task)] = [*SETTING, *map(str, lengths), "holds"], cells
     if few := [line for line in found if line.few]:
-        kinds = list(few[0].few)
-        rows = [[*line.setting, *(_cell(line.few.get(kind)) for kind in kinds)] for line in few]
-        publish("few keys", [*SETTING, *kinds], rows)
+        kinds = list(dict.fromkeys(kind for line in few for kind in line.few))
+        cells = [[*line.setting, *_cells(line.few, kinds)] for line in few]
+        tables["few keys"] = [*SETTING, *kinds], cells
+    publish(tables)
     draw("associative", panels(found))
     return 0
 
 
 def lines(results: Sequence[Mapping[str, Any]]) -> list[Line]:
-    """The results, those that differ in their seed alone together."""
+    """The results, those that differ in their seed alone together, and of them what all measured.
+
+    Raises UsageError if two are of the same training.
+    """
     found: dict[tuple[Any, ...], Line] = {}
     for one in sorted(results, key=lambda one: int(one["seed"])):
         key = (one["told"], one["pairs"], one["system"], one["steps"])
         line = found.setdefault(key, Line(*key))
+        if one["seed"] in line.seeds:
+            raise UsageError(f"Two results are of {key} with seed {one['seed']}: leave one out.")
         line.seeds.append(one["seed"])
         for n, share in one["exact_match"].items():
             line.exact[int(n)].append(share)
         for kind, share in one.get("exact_match_of_few_keys", {}).items():
             line.few[kind].append(share)
+    for line in found.values():
+        _drop_incomplete(line.exact, len(line.seeds))
+        _drop_incomplete(line.few, len(line.seeds))
     return list(found.values())
 
 
+def _drop_incomplete(shares: dict[Any, list[float]], seeds: int) -> None:
+    """A mean is of all seeds: a length that one of them has not measured has none."""
+    for key in [key for key, of in shares.items() if len(of) < seeds]:
+        del shares[key]
+
+
 def with_floors(found: Sequence[Line]) -> list[Line]:
-    """In order, with what is right without telling keys apart after each task and number of pairs
-    that was trained on."""
+    """In order, with what is right without looking at keys after each task and number of pairs that
+    was trained on."""
     floors = []
     for task, pairs in sorted({(line.told, line.pairs) for line in found}):
         floor = Line(task, pairs, NO_KEYS, 0)
@@ -134,20 +147,23 @@ def panels(found: Sequence[Line]) -> list[Panel]:
     ]
 
 
-def holds(shares: Mapping[int, Sequence[float]]) -> int:
-    """The most pairs that were measured up to which the mean stays at 90 % or more; 0: none."""
+def holds(shares: Mapping[int, Sequence[float]]) -> str:
+    """The most pairs that were measured up to which the mean stays at 90 % or more, and where it
+    was measured to be less: "20 to 30"."""
     most = 0
     for pairs in sorted(shares):
         if _mean(shares[pairs]) < HOLDS:
-            break
+            return f"{most} to {pairs}"
         most = pairs
-    return most
+    return f"{most} or more"
 
 
-def _cell(shares: Sequence[float] | None) -> str:
+def _cells(shares: Mapping[Any, Sequence[float]], keys: Sequence[Any]) -> list[str]:
+    return [_cell(shares[key]) if key in shares else "" for key in keys]
+
+
+def _cell(shares: Sequence[float]) -> str:
     """The mean in percent, of several with the lowest and the highest."""
-    if not shares:
-        return ""
     mean = f"{100 * _mean(shares):.1f}"
     if len(shares) == 1:
         return mean

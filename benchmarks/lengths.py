@@ -42,8 +42,8 @@ def main(arguments: list[str] | None = None, results: Path = RESULTS) -> int:
     argparse.ArgumentParser(prog="python -m benchmarks.lengths").parse_args(arguments)
     found = [c for one in trained(("algorithmic", "babilong"), results) for c in curves(one)]
     found.sort(key=lambda curve: (curve.task, curve.trained, curve.system))
-    for task in sorted({curve.task for curve in found}):
-        publish(task, HEADER, [row(curve) for curve in found if curve.task == task])
+    tasks = dict.fromkeys(curve.task for curve in found)
+    publish({task: (HEADER, [row(c) for c in found if c.task == task]) for task in tasks})
     draw("lengths", panels(found))
     return 0
 
@@ -77,7 +77,7 @@ def row(curve: Curve) -> list[str]:
     cells = []
     for n in (curve.trained * times for times in (1, 2, 4, 8)):
         cell = f"{curve.right[n]:.1%}" if n in curve.right else ""
-        cells.append(f"{cell} ({curve.whole[n]:.1%})" if curve.whole else cell)
+        cells.append(f"{cell} ({curve.whole[n]:.1%})" if curve.whole and cell else cell)
     cells.append(f"{curve.emptied:.1%}")
     cells.append("" if curve.told_last is None else f"{curve.told_last:.1%}")
     return [f"{curve.trained} segments", curve.system, *cells]

@@ -1,7 +1,8 @@
 """How benchmarks report: a table for people, and a JSON file with machine, date and commit."""
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,20 +52,22 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join(lines)
 
 
-def publish(name: str, header: list[str], rows: list[list[str]]) -> None:
-    """Prints a table under its name, and puts it where docs/paper.md has `<!-- NAME -->`, in place
-    of what stands there up to `<!-- end -->`.
+def publish(tables: Mapping[str, tuple[list[str], list[list[str]]]]) -> None:
+    """Prints tables, header and rows by name, and puts each where docs/paper.md has
+    `<!-- NAME -->`, in place of what stands there up to `<!-- end -->`.
 
-    Raises UsageError if it has no such place.
+    Raises UsageError if one has no such place; nothing is written then.
     """
-    print(f"\n{name}\n\n{table(header, rows)}")
-    text = PAGE.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(f"<!-- {name} -->\n")
-    _, end, after = rest.partition("<!-- end -->")
-    if not end:
-        raise UsageError(
-            f"{PAGE} has no place for this table: write the lines <!-- {name} --> and <!-- end --> "
-            "where it belongs."
-        )
-    new = before + begin + table(header, rows) + "\n" + end + after
-    PAGE.write_text(new, encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
+    for name, (header, rows) in tables.items():
+        print(f"\n{name}\n\n{table(header, rows)}")
+        place = rf"(<!-- {re.escape(name)} -->\n)(?:(?!<!--).*\n)*(<!-- end -->)"
+        parts = re.split(place, page)
+        if len(parts) != 4:
+            raise UsageError(
+                f"{PAGE} has {len(parts) // 3} places for the table {name!r}, not one: write the "
+                f"lines <!-- {name} --> and <!-- end --> where it belongs."
+            )
+        before, begin, end, after = parts
+        page = f"{before}{begin}{table(header, rows)}\n{end}{after}"
+    PAGE.write_text(page, encoding="utf-8")

@@ -31,9 +31,8 @@ def main(arguments: list[str] | None = None, results: Path = RESULTS) -> int:
     argparse.ArgumentParser(prog="python -m benchmarks.segments").parse_args(arguments)
     found = trained(tuple(MEASURED), results)
     found.sort(key=lambda one: (one["task"], one["segments"], name(one)))
-    for task in MEASURED:
-        if rows := [row(one) for one in found if one["task"] == task]:
-            publish(task, HEADER, rows)
+    tasks = dict.fromkeys(one["task"] for one in found)
+    publish({task: (HEADER, [row(one) for one in found if one["task"] == task]) for task in tasks})
     draw("segments", panels(found))
     return 0
 

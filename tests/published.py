@@ -22,10 +22,7 @@ def published(
     tables: Tables = {}
     drawn: list[list[Panel]] = []
 
-    def publish(name: str, header: list[str], rows: list[list[str]]) -> None:
-        tables[name] = header, rows
-
-    monkeypatch.setattr(module, "publish", publish)
+    monkeypatch.setattr(module, "publish", tables.update)
     monkeypatch.setattr(module, "draw", lambda name, panels: drawn.append(panels))
     assert module.main([], folder) == 0
     [panels] = drawn

@@ -16,17 +16,36 @@ def test_a_table_is_markdown_whose_columns_are_as_wide_as_their_widest_cell():
     )
 
 
-def test_a_table_takes_the_place_of_the_one_before_it_and_nothing_else(tmp_path, monkeypatch):
+def test_tables_take_the_place_of_those_before_them_and_nothing_else(tmp_path, monkeypatch):
     page = tmp_path / "page.md"
-    text = "One\n<!-- a -->\nold\n<!-- end -->\nTwo\n<!-- b -->\nkept\n<!-- end -->\n"
+    text = "One\n<!-- a -->\n<!-- end -->\nTwo\n<!-- b -->\n| old |\n<!-- end -->\nThree\n"
     page.write_text(text)
     monkeypatch.setattr(results, "PAGE", page)
-    publish("a", ["x"], [["1"]])
-    assert page.read_text() == text.replace("old\n", "| x |\n| - |\n| 1 |\n")
-    changed = page.read_text()
-    with pytest.raises(UsageError, match="<!-- c --> and <!-- end -->"):
-        publish("c", ["x"], [["1"]])
-    assert page.read_text() == changed
+    publish({"a": (["x"], [["1"]]), "b": (["y"], [["2"]])})
+    once = page.read_text()
+    tables = "<!-- a -->\n| x |\n| - |\n| 1 |\n<!-- end -->", "| y |\n| - |\n| 2 |\n"
+    assert once == text.replace("<!-- a -->\n<!-- end -->", tables[0]).replace(
+        "| old |\n", tables[1]
+    )
+    publish({"b": (["y"], [["2"]])})
+    assert page.read_text() == once
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<!-- a -->\n<!-- end -->\n",
+        "<!-- a -->\n<!-- end -->\n<!-- b -->\nno end\n<!-- a -->\n<!-- end -->\n",
+        "<!-- a -->\n<!-- end -->\n" + "<!-- b -->\n<!-- end -->\n" * 2,
+    ],
+)
+def test_without_one_place_for_each_table_nothing_is_written(text, tmp_path, monkeypatch):
+    page = tmp_path / "page.md"
+    page.write_text(text)
+    monkeypatch.setattr(results, "PAGE", page)
+    with pytest.raises(UsageError, match=r"write the lines <!-- [ab] -->"):
+        publish({"a": (["x"], [["1"]]), "b": (["x"], [["1"]])})
+    assert page.read_text() == text
 
 
 @pytest.mark.parametrize("module", [associative, lengths, segments])

@@ -113,18 +113,12 @@ def matches(logits: Tensor, drawn: Drawn) -> Tensor:
 
 
 def matches_without_keys(drawn: Drawn) -> Tensor:
-    """Where the value is the one that most keys of the document have at last: (B, Q) bool. That can
-    be known without telling keys apart.
-    """
-    B, Q, _ = drawn.questions.shape
-    right = torch.zeros(B, Q, dtype=torch.bool)
-    for b, (pairs, asked) in enumerate(
-        zip(drawn.pairs.tolist(), drawn.questions.tolist(), strict=True)
-    ):
-        last = {tuple(pair[:KEY]): tuple(pair[KEY + 1 :]) for pair in pairs}
-        [(commonest, _)] = Counter(last.values()).most_common(1)
-        right[b] = torch.tensor([tuple(row[KEY + 1 :]) == commonest for row in asked])
-    return right
+    """Where the value is the one that was told most often, and where it is the one that was told
+    last: (2, B, Q) bool. Both can be said without looking at any key."""
+    values = drawn.pairs[:, :, KEY + 1 :]
+    commonest = [Counter(map(tuple, told)).most_common(1)[0][0] for told in values.tolist()]
+    ways = [torch.tensor(commonest).unsqueeze(1), values[:, -1:]]  # (B, 1, V) each
+    return torch.stack([(drawn.values == said).all(-1) for said in ways])
 
 
 class Associative(Objective):
