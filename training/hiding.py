@@ -130,6 +130,28 @@ def filler(
     return read_texts(model, *laid(model, words, rows, most))
 
 
+#: Stretches of books that a stretch of as many segments is filled from.
+POOL = 256
+
+
+class Filler:
+    """Segments of books without a fact, to hide stories among: for the first POOL segments of all
+    documents the same POOL stretches of books, for the next ones others, so that a long document is
+    one of much text. They are read once for all documents."""
+
+    def __init__(self, model: ArmtModel, words: Words, texts: Texts, most: int) -> None:
+        """most: tokens of a segment, with the special ones."""
+        self._settings = model, words, texts, POOL, most
+        self._number: int | None = None
+        self._pool: list[Text] = []
+
+    def at(self, segment: int) -> list[Text]:
+        """What a segment without a fact may be, by its number in the document."""
+        if (number := segment // POOL) != self._number:
+            self._pool, self._number = filler(*self._settings, random.Random(number)), number
+        return self._pool
+
+
 def laid(
     model: ArmtModel, words: Words, rows: Sequence[Sequence[int]], most: int
 ) -> tuple[Tensor, Tensor]:
@@ -146,7 +168,7 @@ def together(
     told: Sequence[Told],
     segments: int,
     most: int,
-    bare: Sequence[Text],
+    bare: Filler,
     draw: random.Random,
 ) -> Iterator[Text]:
     """S segments, each of B documents: those with facts are read, the others are some of `bare`."""
@@ -154,4 +176,5 @@ def together(
     rows = [told[b].segments[s] for b, s in own]
     found = dict(zip(own, read_texts(model, *laid(model, words, rows, most)), strict=True))
     for s in range(segments):
-        yield Text.together([found.get((b, s)) or draw.choice(bare) for b in range(len(told))])
+        pool = bare.at(s)
+        yield Text.together([found.get((b, s)) or draw.choice(pool) for b in range(len(told))])

@@ -12,22 +12,23 @@ from typing import ClassVar
 
 import torch
 
+from armt_core.errors import UsageError
 from armt_core.memory import MemoryState
 from armt_core.model import ArmtModel
 from armt_core.padding import pad_rows
 from training.data.files import BabiQuestion
 from training.evaluation.metrics import with_interval
-from training.hiding import fits, tell, together
+from training.hiding import Filler, fits, tell, together
 from training.rows import Words
 from training.text import Texts
-from training.traced import Text, read_on
+from training.traced import read_on
 
 
 @dataclass(frozen=True)
 class BabilongRow:
     """One task at one length: how often the answer is right with the memory and with an emptied
     one, how often the most frequent answer to its kind of question is, and how often that of a
-    model that was trained as long without a memory."""
+    model that was trained without a memory."""
 
     task: int
     segments: int
@@ -55,7 +56,7 @@ def babilong(
     words: Words,
     stories: Sequence[BabiQuestion],
     texts: Texts,
-    bare: Sequence[Text],
+    bare: Filler,
     task: int,
     segments: int,
     n: int,
@@ -65,13 +66,16 @@ def babilong(
 ) -> BabilongRow:
     """n questions of `task`, each story hidden in as many full segments of books.
 
-    bare: segments of `texts` without a fact, in which the stories are hidden: each is read once
-    and met again and again, at no cost to what is measured, for text is read without the memory.
-    A story that does not fit is left out. control: a model that was trained without a memory.
+    bare: the segments of `texts` without a fact; they are read once for all stories, which is the
+    same as anew, for text is read without the memory. A story that does not fit is left out.
+    control: a model that was trained without a memory.
+    Raises UsageError if none fits.
     """
     draw = random.Random(f"{seed}/{task}/{segments}")
     most = model.config.segment_tokens
     fitting = [q for q in stories if fits(q.facts, segments, most - 2)]
+    if not fitting:
+        raise UsageError(f"No story of qa{task} fits into {segments} segments; take more.")
     chosen = draw.sample(fitting, min(n, len(fitting)))
     right = {"final": 0, "empty": 0, "control": 0}
     for at in range(0, len(chosen), batch):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-import random
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,14 +17,12 @@ from training.evaluation.recall import RecallRow, recall
 from training.evaluation.retrieval import RetrievalRow, retrieval
 from training.evaluation.silence import SilenceRow, silence
 from training.evaluation.spans import SpanRow, spans
-from training.hiding import filler
+from training.hiding import Filler
 from training.rows import Words
 from training.text import Texts
 
 log = logging.getLogger(__name__)
 
-#: Segments of books that bAbI stories are hidden among.
-_FILLER = 256
 #: Most segments read for a row of bAbI stories: of very long ones 10 stories must do.
 _SEGMENTS = 32_000
 
@@ -69,7 +66,7 @@ def evaluate(
 
     def of_babilong() -> list[BabilongRow]:
         texts, most = Texts(files.books(data, "dev"), words), model.config.segment_tokens
-        bare = filler(model, words, texts, _FILLER, most, random.Random(0))
+        bare = Filler(model, words, texts, most)
         rows = []
         for task in tasks:
             stories = files.babi(data, task, "dev")
