@@ -43,7 +43,9 @@ def print_table(header: list[str], rows: list[list[str]]) -> None:
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
+    """A Markdown table. A column in which no row has anything is left out."""
+    filled = [i for i in range(len(header)) if not rows or any(row[i] for row in rows)]
+    header, *rows = ([row[i] for i in filled] for row in (header, *rows))
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
     lines = []
     for row in (header, ["-" * width for width in widths], *rows):

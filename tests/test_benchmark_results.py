@@ -16,6 +16,11 @@ def test_a_table_is_markdown_whose_columns_are_as_wide_as_their_widest_cell():
     )
 
 
+def test_a_column_that_no_row_fills_is_left_out():
+    assert table(["a", "b"], [["1", ""], ["2", ""]]) == "| a |\n| - |\n| 1 |\n| 2 |"
+    assert table(["a", "b"], []) == "| a | b |\n| - | - |"
+
+
 def test_tables_take_the_place_of_those_before_them_and_nothing_else(tmp_path, monkeypatch):
     page = tmp_path / "page.md"
     text = "One\n<!-- a -->\n<!-- end -->\nTwo\n<!-- b -->\n| old |\n<!-- end -->\nThree\n"
