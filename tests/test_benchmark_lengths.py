@@ -54,6 +54,7 @@ def test_stories_have_a_row_for_each_task_but_one_of_which_no_story_fits(shown):
     assert tables["qa1"][0][2:] == ["90.0%", "80.0%", "70.0%", "60.0%", "20.0%", "50.0%"]
     assert tables["qa4"][0][2:] == ["50.0%", "", "", "", "20.0%", ""]
     assert [panel.title for panel in panels] == ["qa1, up to 2 segments", "qa4, up to 2 segments"]
+    assert panels[0].lines["told last"] == ([2, 4, 8, 16], [50] * 4)
     assert panels[1].lines == {"armt, seed 0, 1,000 steps": ([2], [50])}
 
 
