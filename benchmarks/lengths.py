@@ -84,8 +84,8 @@ def row(curve: Curve) -> list[str]:
 
 
 def panels(found: Sequence[Curve]) -> list[Panel]:
-    """One for each task and length trained on, with a line for each training, and below them what
-    is right for who says what was told last."""
+    """One for each task and length trained on, with a line for each training, and last what is
+    right for who says what was told last."""
     lines: dict[tuple[str, int], dict[str, Any]] = {}
     for curve in found:
         of = lines.setdefault((curve.task, curve.trained), {})
@@ -93,10 +93,8 @@ def panels(found: Sequence[Curve]) -> list[Panel]:
     for curve in found:
         if curve.told_last is not None:
             share = 100 * curve.told_last
-            lines[curve.task, curve.trained]["told last"] = (
-                list(curve.right),
-                [share] * len(curve.right),
-            )
+            of = lines[curve.task, curve.trained]
+            of["told last"] = list(curve.right), [share] * len(curve.right)
     return [
         Panel(
             f"{task}, up to {n} segments",

@@ -130,7 +130,7 @@ def filler(
     return read_texts(model, *laid(model, words, rows, most))
 
 
-#: Stretches of books that a stretch of as many segments is filled from.
+#: So many stretches of books serve so many segments of a document, and then others.
 POOL = 256
 
 
