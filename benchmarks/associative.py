@@ -22,7 +22,7 @@ from typing import Any
 
 from armt_core.errors import UsageError
 from benchmarks.plots import Panel, draw
-from benchmarks.results import RESULTS, publish, trained
+from benchmarks.results import MINUTES, RESULTS, cost, publish, trained
 from training.associative import exact_match_without_keys
 from training.objectives.associative import Task
 
@@ -37,7 +37,8 @@ SETTING = ["trained on", "system", "seeds", "steps"]
 @dataclass(frozen=True)
 class Line:
     """Trainings that differ in their seed alone, or "no keys", which is none. exact, few: what is
-    right by the number of pairs, and by how few keys share how many: a share of each seed."""
+    right by the number of pairs, and by how few keys share how many: a share of each seed. minutes:
+    of a processor that each training took, where that was counted."""
 
     told: Task
     pairs: int
@@ -46,6 +47,7 @@ class Line:
     seeds: list[int] = field(default_factory=list)
     exact: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
     few: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    minutes: list[float | None] = field(default_factory=list)
 
     @property
     def setting(self) -> list[str]:
@@ -62,8 +64,11 @@ def main(arguments: list[str] | None = None, results: Path = RESULTS) -> int:
     for task in dict.fromkeys(line.told for line in found):
         of = [line for line in found if line.told == task]
         lengths = sorted({n for line in of for n in line.exact})
-        cells = [[*line.setting, *_cells(line.exact, lengths), holds(line.exact)] for line in of]
-        tables[str(task)] = [*SETTING, *map(str, lengths), "holds"], cells
+        cells = [
+            [*line.setting, *_cells(line.exact, lengths), holds(line.exact), cost(line.minutes)]
+            for line in of
+        ]
+        tables[str(task)] = [*SETTING, *map(str, lengths), "holds", MINUTES], cells
     if few := [line for line in found if line.few]:
         kinds = list(dict.fromkeys(kind for line in few for kind in line.few))
         cells = [[*line.setting, *_cells(line.few, kinds)] for line in few]
@@ -85,6 +90,7 @@ def lines(results: Sequence[Mapping[str, Any]]) -> list[Line]:
         if one["seed"] in line.seeds:
             raise UsageError(f"Two results are of {key} with seed {one['seed']}: leave one out.")
         line.seeds.append(one["seed"])
+        line.minutes.append(one.get("processor_minutes"))
         for n, share in one["exact_match"].items():
             line.exact[int(n)].append(share)
         for kind, share in one.get("exact_match_of_few_keys", {}).items():

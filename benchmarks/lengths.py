@@ -18,15 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.plots import Panel, draw
-from benchmarks.results import RESULTS, publish, trained
+from benchmarks.results import MINUTES, RESULTS, cost, publish, trained
 
-HEADER = ["trained on", "system", "1x", "2x", "4x", "8x", "emptied", "told last"]
+HEADER = ["trained on", "system", "1x", "2x", "4x", "8x", "emptied", "told last", MINUTES]
 
 
 @dataclass(frozen=True)
 class Curve:
     """One task of a training, up to `trained` segments. right, whole: shares by the number of
-    segments; emptied, told_last: at the trained one."""
+    segments; emptied, told_last: at the trained one. minutes: of a processor, of the whole
+    training."""
 
     task: str
     trained: int
@@ -35,6 +36,7 @@ class Curve:
     emptied: float
     whole: dict[int, float] | None = None
     told_last: float | None = None
+    minutes: float | None = None
 
 
 def main(arguments: list[str] | None = None, results: Path = RESULTS) -> int:
@@ -52,6 +54,7 @@ def curves(one: dict[str, Any]) -> Iterator[Curve]:
     """What a training's results say of each of its tasks; nothing of one of which no story fits."""
     system = f"{one['system']}, seed {one['seed']}, {one['steps']:,} steps"
     long: int = one["segments"]
+    minutes = one.get("processor_minutes")
     if one["task"] == "algorithmic":
         shares = {int(n): s for n, s in one["right"].items()}
         yield Curve(
@@ -61,6 +64,7 @@ def curves(one: dict[str, Any]) -> Iterator[Curve]:
             {n: s["symbols"] for n, s in shares.items()},
             one["right_emptied"][str(long)]["symbols"],
             {n: s["exact"] for n, s in shares.items()},
+            minutes=minutes,
         )
         return
     for task in (f"qa{n}" for n in one["tasks"]):
@@ -69,7 +73,7 @@ def curves(one: dict[str, Any]) -> Iterator[Curve]:
             right = {n: s["right"] for n, s in of.items()}
             at = of[long]
             last = at.get("told_last")
-            yield Curve(task, long, system, right, at["right_emptied"], told_last=last)
+            yield Curve(task, long, system, right, at["right_emptied"], None, last, minutes)
 
 
 def row(curve: Curve) -> list[str]:
@@ -80,7 +84,7 @@ def row(curve: Curve) -> list[str]:
         cells.append(f"{cell} ({curve.whole[n]:.1%})" if curve.whole and cell else cell)
     cells.append(f"{curve.emptied:.1%}")
     cells.append("" if curve.told_last is None else f"{curve.told_last:.1%}")
-    return [f"{curve.trained} segments", curve.system, *cells]
+    return [f"{curve.trained} segments", curve.system, *cells, cost([curve.minutes])]
 
 
 def panels(found: Sequence[Curve]) -> list[Panel]:

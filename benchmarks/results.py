@@ -13,6 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).resolve().parent / "results"
 #: What the paper says beside what is seen here.
 PAGE = ROOT / "docs" / "paper.md"
+#: The column of `cost`.
+MINUTES = "minutes"
 
 
 def write_result(name: str, values: dict[str, Any]) -> Path:
@@ -35,6 +37,12 @@ def trained(tasks: Sequence[str], results: Path = RESULTS) -> list[dict[str, Any
             f"as {tasks[0]}-NAME.json."
         )
     return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+
+
+def cost(minutes: Sequence[float | None]) -> str:
+    """Processor time of a training, the mean of several; nothing where one was not counted."""
+    counted = [one for one in minutes if one is not None]
+    return f"{sum(counted) / len(counted):.0f}" if counted and len(counted) == len(minutes) else ""
 
 
 def print_table(header: list[str], rows: list[list[str]]) -> None:

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.plots import Panel, draw
-from benchmarks.results import RESULTS, publish, trained
+from benchmarks.results import MINUTES, RESULTS, cost, publish, trained
 
-HEADER = ["trained on", "system", "first", "trained", "emptied", "to 2x", "to 4x", "to 8x"]
+BEYOND = ["to 2x", "to 4x", "to 8x"]
+HEADER = ["trained on", "system", "first", "trained", "emptied", *BEYOND, MINUTES]
 
 #: What is measured of a task in each segment.
 MEASURED = {"series": "error_by_segment", "lm": "loss_by_segment"}
@@ -50,7 +51,7 @@ def row(one: dict[str, Any]) -> list[str]:
     parts = [values[:1], values[1:long], emptied[1:long]]
     parts += [values[n * long : 2 * n * long] for n in (1, 2, 4)]
     cells = [f"{_mean(part):.3f}" if part else "" for part in parts]
-    return [f"{long} segments", name(one), *cells]
+    return [f"{long} segments", name(one), *cells, cost([one.get("processor_minutes")])]
 
 
 def panels(results: Sequence[dict[str, Any]]) -> list[Panel]:

@@ -27,13 +27,13 @@ def shares(*symbols):
 
 
 def test_an_algorithmic_problem_has_symbols_and_whole_answers_by_length(shown):
-    told = {"task": "algorithmic", "problem": "copy", "system": "rmt"}
+    told = {"task": "algorithmic", "problem": "copy", "system": "rmt", "processor_minutes": 4.4}
     right = {"right": shares(1, 0.5, 0.25, 0.1), "right_emptied": shares(0.06, 0.05, 0.05, 0.05)}
     tables, (panel,) = shown(rmt=told | right)
     name = "rmt, seed 0, 1,000 steps"
     assert tables == {"copy": [
         ["2 segments", name, "100.0% (50.0%)", "50.0% (25.0%)", "25.0% (12.5%)",
-         "10.0% (5.0%)", "6.0%", ""]
+         "10.0% (5.0%)", "6.0%", "", "4"]
     ]}  # fmt: skip
     assert panel.title == "copy, up to 2 segments" and panel.marks == [2]
     assert panel.lines == {name: ([2, 4, 8, 16], [100, 50, 25, 10])}
@@ -51,8 +51,8 @@ def test_stories_have_a_row_for_each_task_but_one_of_which_no_story_fits(shown):
         armt=told | {"qa1": qa1, "qa3": {"2": of(0, n=0)}, "qa4": {"2": of(0.5), "4": of(0, n=0)}}
     )
     assert [*tables] == ["qa1", "qa4"]
-    assert tables["qa1"][0][2:] == ["90.0%", "80.0%", "70.0%", "60.0%", "20.0%", "50.0%"]
-    assert tables["qa4"][0][2:] == ["50.0%", "", "", "", "20.0%", ""]
+    assert tables["qa1"][0][2:] == ["90.0%", "80.0%", "70.0%", "60.0%", "20.0%", "50.0%", ""]
+    assert tables["qa4"][0][2:] == ["50.0%", "", "", "", "20.0%", "", ""]
     assert [panel.title for panel in panels] == ["qa1, up to 2 segments", "qa4, up to 2 segments"]
     assert panels[0].lines["told last"] == ([2, 4, 8, 16], [50] * 4)
     assert panels[1].lines == {"armt, seed 0, 1,000 steps": ([2], [50])}

@@ -3,8 +3,10 @@
 import copy
 import json
 import lzma
+import math
 import random
 import tarfile
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -602,6 +604,22 @@ def test_a_training_in_pieces_is_the_training_in_one(words, texts, tmp_path):
         assert torch.equal(one, other), name
     with pytest.raises(checkpoints.CheckpointError, match="another training"):
         train(small_model(words), recipe("babilong", 7), lambda _: made, tmp_path / "b")
+
+
+def test_a_checkpoint_counts_the_processor_time_of_all_its_pieces(words, texts, tmp_path):
+    made = {"babilong": objective("babilong", words, texts)}
+
+    def seconds(stop_after: int) -> float:
+        train(small_model(words), recipe("babilong", 6), lambda _: made, tmp_path, 5.0, stop_after)
+        return checkpoints.load(tmp_path)["processor_seconds"]
+
+    before = time.process_time()
+    first, both = seconds(2), seconds(2)
+    assert 0 < first < both < time.process_time() - before
+    state = checkpoints.load(tmp_path)
+    del state["processor_seconds"]  # as of before it was counted
+    checkpoints.save(tmp_path, state)
+    assert math.isnan(seconds(2))
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path):

@@ -191,6 +191,7 @@ def test_results_are_written_with_the_setting_they_are_of(tmp_path: Path):
     found = learn(task, "prmt", 0, 2, tmp_path)
     written = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     assert {k: written[k] for k in found} == found and {"machine", "commit"} <= set(written)
+    assert 0 < found["processor_minutes"] < 10
     setting = (found["task"], found["told"], found["system"], found["pairs"], found["steps"])
     assert setting == ("associative", "remember", "prmt", 2, 2)
     assert found["questions"] == {"2": 40, "3": 10}

@@ -5,6 +5,7 @@ Four layers of width 128 with d_mem 64, as in arXiv 2407.04841.
 
 import json
 import logging
+import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from armt_core.config import ArmtConfig, System
 from armt_core.errors import UsageError
 from armt_core.model import ArmtModel
 from armt_core.systems import SystemModel, new_system
+from training import checkpoints
 from training.objectives.base import Objective
 from training.recipe import Recipe, Stage
 from training.stamp import stamp
@@ -70,11 +72,18 @@ def learn(task: SmallTask, system: System, seed: int, steps: int, output: Path) 
         "seed": seed,
         "steps": steps,
         "parameters": sum(weight.numel() for weight in model.parameters()),
+        "processor_minutes": _minutes(output),
         **measured,
     }
     text = json.dumps({**stamp(), **found}, indent=2)
     (output / "results.json").write_text(text + "\n", encoding="utf-8")
     return found
+
+
+def _minutes(output: Path) -> float | None:
+    """Processor time of the training in `output`; None if it began before that was counted."""
+    seconds = float((checkpoints.load(output) or {}).get("processor_seconds", math.nan))
+    return None if math.isnan(seconds) else round(seconds / 60, 3)
 
 
 def train_small(

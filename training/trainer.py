@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+import math
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -59,7 +60,8 @@ def train(
     many steps in this call. precision: "no" (float32) or "bf16"; None: that of the checkpoint,
     else `faster_dtype` of the device. Every batch is drawn from the seed and its
     step alone, so a training in pieces sees the batches of one that was never stopped.
-    TensorBoard files and the checkpoint are written into `folder`.
+    TensorBoard files and the checkpoint are written into `folder`; it says how much processor time
+    the steps took, of all threads and all calls.
     Raises CheckpointError if the checkpoint is of another training; after Ctrl-C KeyboardInterrupt,
     when the step is done and the checkpoint written.
     """
@@ -74,13 +76,16 @@ def train(
     _set_dropout(model, recipe.dropout)
     _freeze(model, recipe.trained)
     losses, optimizer = accelerator.prepare(_Losses(model), _optimizer(model, recipe))
-    begun = 0
+    begun, spent = 0, 0.0
     if state:
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         begun = int(state["step"])
+        # A checkpoint of before it was counted does not say it, and so neither does what follows.
+        spent = float(state.get("processor_seconds", math.nan))
     last = recipe.steps if stop_after is None else min(recipe.steps, begun + stop_after)
     writer, saved = SummaryWriter(str(folder / "log")), time.monotonic()
+    since = time.process_time()
     stage: Stage | None = None
     here: Mapping[str, Objective] = {}
     model.train()
@@ -108,6 +113,7 @@ def train(
                 if accelerator.is_main_process:
                     kept = {"recipe": described, "precision": precision, "step": step + 1}
                     kept |= {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+                    kept["processor_seconds"] = spent + time.process_time() - since
                     checkpoints.save(folder, kept)
                 saved = time.monotonic()
             if interrupted():
