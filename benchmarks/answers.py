@@ -11,7 +11,6 @@ or empties the memory.
 """
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from app.answering import Answerer
 from app.results import Memory, Part
 from app.support import load_calibration
 from benchmarks.articles import ArticleQuestion, kept_apart
-from benchmarks.results import print_table, write_result
+from benchmarks.results import print_table, run, write_result
 from ingest.settings import DEFAULT_MODEL, open_reader
 from storage.library import Library
 from training.evaluation.metrics import auroc, calibration_error, exact_match, f1, with_interval
@@ -124,4 +123,4 @@ def measure(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

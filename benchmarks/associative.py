@@ -12,7 +12,6 @@ told most often, or the one told last if that is right more often (counted anew 
 
 import argparse
 import random
-import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from typing import Any
 
 from armt_core.errors import UsageError
 from benchmarks.plots import Panel, draw
-from benchmarks.results import MINUTES, RESULTS, cost, publish, trained
+from benchmarks.results import MINUTES, RESULTS, cost, publish, run, trained
 from training.associative import exact_match_without_keys
 from training.objectives.associative import Task
 
@@ -31,12 +30,15 @@ HOLDS = 0.9
 #: Who looks at no key, and the questions that are counted for that.
 NO_KEYS, QUESTIONS = "no keys", 4000
 #: Columns that say which trainings a row is of.
-SETTING = ["trained on", "system", "seeds", "steps"]
+SETTING = ["trained on", "system", "seeds", "steps", "rate"]
+#: Of results that do not say it: the rate, and over which share of the steps it falls to zero.
+_RATE, _DECAY = 1e-3, 0.1
 
 
 @dataclass(frozen=True)
 class Line:
-    """Trainings that differ in their seed alone, or "no keys", which is none. exact, few: what is
+    """Trainings that differ in their seed alone, or "no keys", which is none. rate: the learning
+    rate, decay: over which share of the steps, the last ones, it falls to zero. exact, few: what is
     right by the number of pairs, and by how few keys share how many: a share of each seed. minutes:
     of a processor that each training took, where that was counted."""
 
@@ -44,6 +46,8 @@ class Line:
     pairs: int
     system: str
     steps: int
+    rate: float = 0.0
+    decay: float = 0.0
     seeds: list[int] = field(default_factory=list)
     exact: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
     few: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
@@ -52,8 +56,8 @@ class Line:
     @property
     def setting(self) -> list[str]:
         """What stands under `SETTING`."""
-        steps = f"{self.steps:,}" if self.steps else ""
-        return [f"{self.pairs} pairs", self.system, ", ".join(map(str, self.seeds)), steps]
+        how = [f"{self.steps:,}", f"{self.rate:g} ({self.decay:.0%})"] if self.steps else ["", ""]
+        return [f"{self.pairs} pairs", self.system, ", ".join(map(str, self.seeds)), *how]
 
 
 def main(arguments: list[str] | None = None, results: Path = RESULTS) -> int:
@@ -85,7 +89,8 @@ def lines(results: Sequence[Mapping[str, Any]]) -> list[Line]:
     """
     found: dict[tuple[Any, ...], Line] = {}
     for one in sorted(results, key=lambda one: int(one["seed"])):
-        key = (one["told"], one["pairs"], one["system"], one["steps"])
+        rate = one.get("rate", _RATE), one.get("decay", _DECAY)
+        key = (one["told"], one["pairs"], one["system"], one["steps"], *rate)
         line = found.setdefault(key, Line(*key))
         if one["seed"] in line.seeds:
             raise UsageError(f"Two results are of {key} with seed {one['seed']}: leave one out.")
@@ -122,7 +127,7 @@ def with_floors(found: Sequence[Line]) -> list[Line]:
         floors.append(floor)
 
     def place(line: Line) -> tuple[Any, ...]:
-        return line.told, line.pairs, line.system == NO_KEYS, line.system, line.steps
+        return line.told, line.pairs, line.system == NO_KEYS, line.system, line.steps, line.rate
 
     return sorted([*found, *floors], key=place)
 
@@ -138,7 +143,8 @@ def panels(found: Sequence[Line]) -> list[Panel]:
     drawn: dict[tuple[str, int], dict[str, Any]] = {}
     for line in found:
         lengths = sorted(line.exact)
-        name = f"{line.system}, {line.steps:,} steps" if line.steps else line.system
+        rate = f", {line.rate:g}" if line.rate != _RATE else ""
+        name = f"{line.system}, {line.steps:,} steps{rate}" if line.steps else line.system
         of = drawn.setdefault((line.told, line.pairs), {})
         of[name] = lengths, [100 * _mean(line.exact[n]) for n in lengths]
     return [
@@ -183,4 +189,4 @@ def _mean(shares: Sequence[float]) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

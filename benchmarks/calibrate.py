@@ -18,7 +18,6 @@ Axes: n sentences of a question or best sentences, F features.
 import argparse
 import json
 import random
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -36,7 +35,7 @@ from armt_core.document_model import DocumentModel
 from benchmarks.articles import kept_apart
 from benchmarks.fitting import logistic, matrix, minimum
 from benchmarks.memory_answers import memory_calibration
-from benchmarks.results import ROOT, print_table, write_result
+from benchmarks.results import ROOT, print_table, run, write_result
 from ingest.pipeline import ingest_paths
 from ingest.settings import DEFAULT_MODEL, open_reader
 from storage.library import Library
@@ -241,4 +240,4 @@ def _report(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -29,7 +29,7 @@ from armt_core import ArmtConfig, ArmtModel, read_diagonal, read_sequential
 from armt_core.reading import Reading
 from armt_core.schedule import seconds
 from armt_core.timing import interleaved
-from benchmarks.results import print_table, write_result
+from benchmarks.results import print_table, run, write_result
 from training.attention import with_gradients
 from training.stamp import machine
 
@@ -195,4 +195,4 @@ def _cells(row: dict[str, Any]) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

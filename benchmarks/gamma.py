@@ -11,7 +11,6 @@ Axes: L layers, R rounds of writes, N keys, M memory tokens, K key features, D w
 """
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from armt_core.associative import AssociativeMemory, Write, floor
 from armt_core.config import System
 from armt_core.document_model import DocumentModel
 from benchmarks.plots import Panel, draw
-from benchmarks.results import ROOT, print_table, write_result
+from benchmarks.results import ROOT, print_table, run, write_result
 from ingest.cleaning import clean_document
 from ingest.parse import parse_file
 from ingest.passages import split_passages
@@ -232,4 +231,4 @@ def _panels(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -11,14 +11,13 @@ place or thing that was told last, whoever is asked about.
 """
 
 import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.plots import Panel, draw
-from benchmarks.results import MINUTES, RESULTS, cost, publish, trained
+from benchmarks.results import MINUTES, RESULTS, cost, publish, run, trained
 
 HEADER = ["trained on", "system", "1x", "2x", "4x", "8x", "emptied", "told last", MINUTES]
 
@@ -114,4 +113,4 @@ def panels(found: Sequence[Curve]) -> list[Panel]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

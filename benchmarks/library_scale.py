@@ -30,7 +30,7 @@ from app.answering import Answerer
 from app.as_json import document_json
 from armt_core.document_model import DocumentModel
 from armt_core.snapshot import snapshot_bytes
-from benchmarks.results import print_table, write_result
+from benchmarks.results import print_table, run, write_result
 from ingest.sentences import sentence_spans
 from ingest.settings import open_reader
 from storage.library import Library
@@ -227,4 +227,4 @@ def _add(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -26,7 +26,7 @@ from armt_core.model import ArmtModel
 from armt_core.padding import pad_segments
 from armt_core.pooling import mean_pool
 from armt_core.timing import interleaved
-from benchmarks.results import ROOT, print_table, write_result
+from benchmarks.results import ROOT, print_table, run, write_result
 from ingest.cleaning import clean_document
 from ingest.parse import parse_file
 from ingest.passages import split_passages
@@ -143,4 +143,4 @@ def _matrix_rate(dtype: torch.dtype, device: torch.device, n: int = 2048) -> flo
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -2,11 +2,12 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from armt_core.errors import UsageError
+from armt_core.errors import RecollectError, UsageError
 from training.stamp import stamp
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -15,6 +16,15 @@ RESULTS = Path(__file__).resolve().parent / "results"
 PAGE = ROOT / "docs" / "paper.md"
 #: The column of `cost`.
 MINUTES = "minutes"
+
+
+def run(main: Callable[[], int]) -> NoReturn:
+    """Ends the process as `main` does; an error that says what to do is a line, not a traceback."""
+    try:
+        sys.exit(main())
+    except RecollectError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
 
 
 def write_result(name: str, values: dict[str, Any]) -> Path:

@@ -11,13 +11,12 @@ length, the same with a memory that is emptied before each segment, and those be
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.plots import Panel, draw
-from benchmarks.results import MINUTES, RESULTS, cost, publish, trained
+from benchmarks.results import MINUTES, RESULTS, cost, publish, run, trained
 
 BEYOND = ["to 2x", "to 4x", "to 8x"]
 HEADER = ["trained on", "system", "first", "trained", "emptied", *BEYOND, MINUTES]
@@ -72,4 +71,4 @@ def _mean(values: Sequence[float]) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

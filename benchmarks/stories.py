@@ -12,7 +12,6 @@ this word of all the answers of its task. With an emptied memory passages and th
 import argparse
 import random
 import re
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from pathlib import Path
 from app.answering import Answerer
 from app.results import Answer
 from app.support import load_calibration
-from benchmarks.results import print_table, write_result
+from benchmarks.results import print_table, run, write_result
 from ingest.sentences import sentence_spans
 from ingest.settings import DEFAULT_MODEL, open_reader
 from storage.library import Library
@@ -167,4 +166,4 @@ def row(task: str, asked: Sequence[Asked]) -> Row:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

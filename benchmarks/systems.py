@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 
 from benchmarks.plots import Panel, draw
-from benchmarks.results import ROOT, print_table, write_result
+from benchmarks.results import ROOT, print_table, run, write_result
 from benchmarks.systems_row import SEGMENT
 from training.__main__ import SYSTEMS
 
@@ -118,4 +118,4 @@ def _cells(row: Row) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -41,17 +41,17 @@ def test_each_task_has_its_table_and_panel_and_each_training_its_row_and_line(sh
     for lengths, shares in floors:
         assert lengths == [10, 50] and 100 > shares[0] > shares[1] > 100 / 16
     assert floors[0][1][0] < floors[1][1][0]
-    header = ["trained on", "system", "seeds", "steps", "10", "50", "holds", "minutes"]
+    header = ["trained on", "system", "seeds", "steps", "rate", "10", "50", "holds", "minutes"]
     cells = [[f"{share:.1f}" for share in shares] for _, shares in floors]
     assert tables == {
         "remember": (header, [
-            ["10 pairs", "armt", "3", "1,500", "100.0", "25.0", "10 to 50", "31"],
-            ["10 pairs", "rmt", "3", "1,500", "12.5", "", "0 to 10", ""],
-            ["10 pairs", "no keys", "", "", *cells[0], "0 to 10", ""],
+            ["10 pairs", "armt", "3", "1,500", "0.001 (10%)", "100.0", "25.0", "10 to 50", "31"],
+            ["10 pairs", "rmt", "3", "1,500", "0.001 (10%)", "12.5", "", "0 to 10", ""],
+            ["10 pairs", "no keys", "", "", "", *cells[0], "0 to 10", ""],
         ]),
         "rewrite": (header, [
-            ["10 pairs", "armt", "3", "1,500", "99.0", "50.0", "10 to 50", ""],
-            ["10 pairs", "no keys", "", "", *cells[1], "0 to 10", ""],
+            ["10 pairs", "armt", "3", "1,500", "0.001 (10%)", "99.0", "50.0", "10 to 50", ""],
+            ["10 pairs", "no keys", "", "", "", *cells[1], "0 to 10", ""],
         ]),
     }  # fmt: skip
 
@@ -66,8 +66,8 @@ def test_trainings_that_differ_in_their_seed_alone_are_one_row_and_line_of_their
     )
     _, rows = tables["remember"]
     assert rows[:2] == [
-        ["10 pairs", "armt", "0, 1", "9", "50.0 (50.0 to 50.0)", "0 to 10", ""],
-        ["10 pairs", "armt", "0, 1", "1,500", "90.6 (87.5 to 93.8)", "10 or more", "15"],
+        ["10 pairs", "armt", "0, 1", "9", "0.001 (10%)", "50.0 (50.0 to 50.0)", "0 to 10", ""],
+        ["10 pairs", "armt", "0, 1", "1,500", "0.001 (10%)", "90.6 (87.5 to 93.8)", "10 or more", "15"],
     ]
     assert panel.lines["armt, 1,500 steps"] == ([10], [90.625])
 
@@ -81,7 +81,7 @@ def test_a_mean_is_of_all_seeds_or_none_and_of_each_seed_once(shown):
         one | {"steps": 9, "exact_match": {"10": 1.0}} | few,
     )
     header, rows = tables["rewrite"]
-    assert header[4:6] == ["10", "holds"] and rows[0][4:6] == ["100.0", "10 or more"]
+    assert header[5:7] == ["10", "holds"] and rows[0][5:7] == ["100.0", "10 or more"]
     _, rows = tables["few keys"]
     assert [row[:4] for row in rows[:1]] == [["10 pairs", "armt", "0", "9"]]
     assert [row[1] for row in rows] == ["armt", "no keys"]
@@ -93,10 +93,10 @@ def test_a_table_says_what_is_right_where_few_keys_come_often(shown):
     one = {"told": "rewrite", "system": "armt", "exact_match": {"20": 0.5}}
     tables, _ = shown(one | {"exact_match_of_few_keys": {"20 of 2": 0.75}})
     header, (trained, floor) = tables["few keys"]
-    assert header == ["trained on", "system", "seeds", "steps", "20 of 2"]
-    assert trained == ["10 pairs", "armt", "3", "1,500", "75.0"]
+    assert header == [*associative.SETTING, "20 of 2"]
+    assert trained == ["10 pairs", "armt", "3", "1,500", "0.001 (10%)", "75.0"]
     # Of two keys, the one told last is asked for in half of the questions.
-    assert floor[:-1] == ["10 pairs", "no keys", "", ""]
+    assert floor[:-1] == ["10 pairs", "no keys", "", "", ""]
     assert 45 < float(floor[-1]) < 60
 
 

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from armt_core.errors import UsageError
+from armt_core.errors import RecollectError, UsageError
 from benchmarks import associative, lengths, results, segments
-from benchmarks.results import PAGE, RESULTS, publish, table
+from benchmarks.results import PAGE, RESULTS, publish, run, table
 from tests.published import published
 
 
@@ -51,6 +51,19 @@ def test_without_one_place_for_each_table_nothing_is_written(text, tmp_path, mon
     with pytest.raises(UsageError, match=r"write the lines <!-- [ab] -->"):
         publish({"a": (["x"], [["1"]]), "b": (["x"], [["1"]])})
     assert page.read_text() == text
+
+
+@pytest.mark.parametrize(("error", "code"), [(UsageError, 2), (RecollectError, 1)])
+def test_an_error_of_the_project_ends_a_benchmark_with_a_line(error, code, capsys):
+    def main():
+        raise error("copy it there.")
+
+    with pytest.raises(SystemExit) as ended:
+        run(main)
+    assert ended.value.code == code and capsys.readouterr().err == "error: copy it there.\n"
+    with pytest.raises(SystemExit) as ended:
+        run(lambda: 3)
+    assert ended.value.code == 3
 
 
 @pytest.mark.parametrize("module", [associative, lengths, segments])

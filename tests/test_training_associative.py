@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -13,7 +14,7 @@ from armt_core.config import System
 from armt_core.model import ArmtModel
 from armt_core.reading import read_sequential
 from training import __main__ as command_line
-from training import associative
+from training import associative, small
 from training.checkpoints import CheckpointError
 from training.listed import ask_listed, read_listed
 from training.objectives.associative import (
@@ -28,6 +29,7 @@ from training.objectives.associative import (
     matches,
     matches_without_keys,
 )
+from training.recipe import Recipe
 from training.small import _ends, learn, small_model, train_small
 
 SYSTEMS = get_args(System)
@@ -203,11 +205,29 @@ def test_results_are_written_with_the_setting_they_are_of(tmp_path: Path):
     assert list(few) == ["4 of 2"] and 0 <= few["4 of 2"] <= 1
 
 
+def test_the_rate_of_a_training_is_that_of_its_task_or_the_one_asked_for(
+    tmp_path: Path, monkeypatch
+):
+    task = replace(associative.associative("remember", 1), decay=0.5)
+    recipes: list[Recipe] = []
+
+    def noted(model, recipe, *rest, **more):
+        recipes.append(recipe)
+        return model
+
+    monkeypatch.setattr(small, "train", noted)
+    for rate in (task.rate, 3e-4):
+        train_small(replace(task, rate=rate), "rmt", 0, 100, tmp_path)
+    assert [r.learning_rate for r in recipes] == [task.rate, 3e-4]
+    assert [r.rate_at(step) for r in recipes[:1] for step in (0, 10, 50, 75)] == [0.1, 1, 1, 0.5]
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
         ("--pairs 0 --steps 5", "from 1 to 4096"),
         ("--pairs 5 --steps 3", "at least 4, one for each"),
+        ("--pairs 1 --steps 3 --rate 0", "above 0, as 3e-4, not 0"),
     ],
 )
 def test_numbers_that_make_no_training_are_wrong_usage(wrong: str, said: str, tmp_path, capsys):

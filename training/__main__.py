@@ -4,6 +4,7 @@ import argparse
 import json
 import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,9 @@ def main(arguments: list[str] | None = None) -> int:
         command.add_argument("--system", choices=SYSTEMS, default="armt")
         command.add_argument("--seed", type=int, default=0)
         command.add_argument("--steps", type=int, required=True, metavar="N", help="in all")
+        command.add_argument(
+            "--rate", type=float, metavar="R", help="learning rate; by default the task's own"
+        )
         command.add_argument("--output", type=Path, required=True, help="checkpoint and results")
 
     options = parser.parse_args(arguments)
@@ -268,6 +272,8 @@ def _learn_small(options: argparse.Namespace) -> dict[str, Any]:
         from training.babilong import babilong
 
         task = babilong(options.data, options.tasks, options.segments)
+    if options.rate is not None:
+        task = replace(task, rate=options.rate)
     return learn(task, options.system, options.seed, options.steps, options.output)
 
 

@@ -45,6 +45,7 @@ class SmallTask:
     objective: makes it from such settings. measure: figures of a trained model, drawn from what it
     is given. described: what else says which task it is. writes: memory tokens of an ARMT, each of
     which writes once a segment; RMT and PRMT hand theirs on and nothing else, so they keep theirs.
+    rate: the learning rate. decay: over what share of the steps, the last ones, it falls to zero.
     """
 
     name: str
@@ -56,6 +57,8 @@ class SmallTask:
     described: Settings
     writes: int = MEMORY_TOKENS
     shares: Sequence[float] = ()
+    rate: float = RATE
+    decay: float = 0.1
 
 
 def learn(task: SmallTask, system: System, seed: int, steps: int, output: Path) -> dict[str, Any]:
@@ -71,6 +74,8 @@ def learn(task: SmallTask, system: System, seed: int, steps: int, output: Path) 
         "system": system,
         "seed": seed,
         "steps": steps,
+        "rate": task.rate,
+        "decay": task.decay,
         "parameters": sum(weight.numel() for weight in model.parameters()),
         "processor_minutes": _minutes(output),
         **measured,
@@ -97,9 +102,11 @@ def train_small(
     """A system that has learned the task, its checkpoint in `output`.
 
     steps: of the optimiser in all. A training that was stopped goes on with the same arguments.
-    stop_after: at most so many steps in this call. Raises UsageError for fewer steps than stages,
-    CheckpointError if `output` holds another training.
+    stop_after: at most so many steps in this call. Raises UsageError for fewer steps than stages
+    and for a rate that is not above 0, CheckpointError if `output` holds another training.
     """
+    if not 0 < task.rate < math.inf:
+        raise UsageError(f"--rate must be a learning rate above 0, as 3e-4, not {task.rate:g}.")
     if steps < len(task.stages):
         raise UsageError(
             f"--steps must be at least {len(task.stages)}, one for each stage of {task.name}, "
@@ -109,11 +116,11 @@ def train_small(
     of = f"{system}, {task.name} {json.dumps(task.described)}"
     recipe = Recipe(
         seed=seed,
-        learning_rate=RATE,
-        fresh_learning_rate=RATE,
+        learning_rate=task.rate,
+        fresh_learning_rate=task.rate,
         emptied=0.0,
         warmup=min(50, steps // 10),
-        decay=steps // 10,
+        decay=int(steps * task.decay),
         stages=tuple(
             # Its name says whose checkpoint it is: the trainer compares recipes.
             Stage(f"{of}, stage {i + 1}", end - begin, {task.name: 1.0}, {task.name: s})
