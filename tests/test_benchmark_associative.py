@@ -67,7 +67,16 @@ def test_trainings_that_differ_in_their_seed_alone_are_one_row_and_line_of_their
     _, rows = tables["remember"]
     assert rows[:2] == [
         ["10 pairs", "armt", "0, 1", "9", "0.001 (10%)", "50.0 (50.0 to 50.0)", "0 to 10", ""],
-        ["10 pairs", "armt", "0, 1", "1,500", "0.001 (10%)", "90.6 (87.5 to 93.8)", "10 or more", "15"],
+        [
+            "10 pairs",
+            "armt",
+            "0, 1",
+            "1,500",
+            "0.001 (10%)",
+            "90.6 (87.5 to 93.8)",
+            "10 or more",
+            "15",
+        ],
     ]
     assert panel.lines["armt, 1,500 steps"] == ([10], [90.625])
 
