@@ -72,9 +72,6 @@ def main(arguments: list[str] | None = None) -> int:
     header = ["keys", "write", "counted, first", "last", "error, first", "last"]
     print_table(header, rows)
     print(f"{options.document.name}: {len(tokens) // TIMES} segments, read {TIMES} times")
-    draw("gamma-random-keys", [*_panels("one key", one), *_panels(f"{KEYS} keys", many)])
-    again = [len(tokens) // TIMES * time for time in range(1, TIMES)]
-    draw("gamma-model", _panels("the model that ships", model, "segment", again))
     write_result(
         "gamma",
         {
@@ -90,6 +87,9 @@ def main(arguments: list[str] | None = None) -> int:
             },
         },
     )
+    draw("gamma-random-keys", [*_panels("one key", one), *_panels(f"{KEYS} keys", many)])
+    again = [len(tokens) // TIMES * time for time in range(1, TIMES)]
+    draw("gamma-model", _panels("the model that ships", model, "segment", again))
     return 0
 
 
