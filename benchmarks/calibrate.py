@@ -93,8 +93,8 @@ def main(arguments: list[str] | None = None) -> int:
             answerer = Answerer(library, model, Calibrations(UNFITTED, UNFITTED), _WITHOUT[name])
             asked = [[judge(answerer) for judge in items] for items in sets]
             values[name], result[name] = _fit(name, asked)
+    write_result("calibrate", result)  # first: the stamp is of the tree that was measured
     path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-    write_result("calibrate", result)
     return 0
 
 
