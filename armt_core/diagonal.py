@@ -53,6 +53,7 @@ def read_diagonal(
     check_segments(input_ids, attention_mask)
     B, S, T = input_ids.shape
     memory = model.start_from(B, T, model.config.num_memory_tokens, 0, memory)
+    alike = attention_mask is None  # all segments have all their tokens
     mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
     alive = mask.bool().any(-1).T  # (S, B)
     read_before = memory.segments_read + alive.cumsum(0) - alive.long()  # (S, B), by each segment
@@ -65,10 +66,10 @@ def read_diagonal(
             going.insert(0, _enter(model, input_ids[:, step], mask[:, step].bool()))
         here = slice(max(0, step - S + 1), min(step + 1, L))  # the layers that have a segment
         at = [step - layer for layer in range(here.start, here.stop)]  # and which one
-        going = layers(here, going, A[here], z[here], alike=attention_mask is None)
+        going = layers(here, going, A[here], z[here], alike)
         tokens = torch.stack([segment.tokens for segment in going])  # (N, B, M, D)
         new_A, new_z, _ = model.associative.write(
-            tokens, A[here], z[here], read_before[at] == 0, alive[at], here
+            tokens, A[here], z[here], read_before[at] == 0, None if alike else alive[at], here
         )
         A, z = _put(A, new_A, here), _put(z, new_z, here)
         if here.stop == L:

@@ -42,7 +42,7 @@ class _Watched(LayerReads):
     """Reads that keep how long the query of the last position of each row is in every layer."""
 
     def __init__(
-        self, memory: MemoryState, associative: AssociativeMemory, dtype: torch.dtype
+        self, memory: MemoryState | None, associative: AssociativeMemory, dtype: torch.dtype
     ) -> None:
         super().__init__(memory, associative, dtype)
         self._w_query = associative.query

@@ -182,20 +182,22 @@ class ArmtModel(SystemModel, GenerationMixin):
         prefix: Tensor | None,
         cache: Cache | None,
         role: Role | None,
-    ) -> tuple[Tensor, Tensor | None, MemoryState, Tensor]:
-        """As `through`, and which documents are not over: (B,) bool; tokens only if `write`."""
+    ) -> tuple[Tensor, Tensor | None, MemoryState, Tensor | None]:
+        """As `through`, and which documents are not over: (B,) bool, None if none can be; tokens
+        only if `write`."""
         B, T = input_ids.shape
         past = cache.get_seq_length() if cache is not None else 0
         M = self.config.num_memory_tokens if write else 0
-        memory = self.start_from(B, T, M, past, memory)
-        mask = (
-            torch.ones(B, past + T, dtype=torch.bool, device=input_ids.device)
-            if attention_mask is None
-            else attention_mask.bool()
-        )
+        before = self.start_from(B, T, M, past, memory)
+        if attention_mask is None:
+            mask = torch.ones(B, past + T, dtype=torch.bool, device=input_ids.device)
+            alive = None
+        else:
+            mask = attention_mask.bool()
+            alive = mask.any(-1)
         reads = LayerReads.of(self, memory)
         hidden, made = run_layers(self, input_ids, mask, reads, write, prefix, cache, role)
-        return hidden, made, memory, mask.any(-1)
+        return hidden, made, before, alive
 
     def forward(
         self,
@@ -246,15 +248,16 @@ class ArmtModel(SystemModel, GenerationMixin):
         return generate_after_prefix(self, input_ids, **kwargs)
 
     def write(
-        self, tokens: Tensor, memory: MemoryState, alive: Tensor
+        self, tokens: Tensor, memory: MemoryState, alive: Tensor | None = None
     ) -> tuple[MemoryState, Write]:
         """The memory after the memory tokens (L, B, M, D) of a segment, and what was written.
 
-        A document that is over (alive: (B,) bool) keeps the memory it has.
+        alive: (B,) bool, false for a document that is over: it keeps the memory it has.
         """
         first, A, z = memory.segments_read == 0, memory.associations, memory.normalizer
         A, z, written = self.associative.write(tokens, A, z, first, alive)
-        return MemoryState(A, z, memory.segments_read + alive.long()), written
+        read = 1 if alive is None else alive.long()
+        return MemoryState(A, z, memory.segments_read + read), written
 
     def start_from(
         self, B: int, T: int, M: int, past: int, memory: MemoryState | None

@@ -23,26 +23,27 @@ class LayerReads:
     """`read` of `armt_core.associative` for every layer, in the type of the hidden states."""
 
     def __init__(
-        self, memory: MemoryState, associative: AssociativeMemory, dtype: torch.dtype
+        self, memory: MemoryState | None, associative: AssociativeMemory, dtype: torch.dtype
     ) -> None:
-        """associative: whose queries are read with."""
-        self.batch, self.system = memory.batch, associative.system
-        # Nothing written anywhere: reads would add zeros, so they are left out.
-        self.told = bool((memory.segments_read > 0).any())
-        if self.told:
+        """memory: None where nothing was read: reads, which would add zeros, are left out. (To ask
+        an empty one whether it is would make the program wait for the GPU.) associative: whose
+        queries are read with."""
+        self.system = associative.system
+        self.batch = None if memory is None else memory.batch
+        if memory is not None:
             # `unbind`, because the gradient of each `A[index]` would be as large as all of A.
             self._A = memory.associations.to(dtype).unbind()  # L of (B, K, D)
             self._z = memory.normalizer.to(dtype).unbind()  # L of (B, K)
             self._query = associative.query.to(dtype).unbind()  # L of (d_mem, D)
 
     @classmethod
-    def of(cls, model: "ArmtModel", memory: MemoryState) -> Self:
+    def of(cls, model: "ArmtModel", memory: MemoryState | None) -> Self:
         """What the layers of this model read of `memory`."""
         return cls(memory, model.associative, model.backbone.dtype)
 
     def __call__(self, index: int, hidden: Tensor) -> Tensor:
         """hidden (B * R, T, D) with what its layer's memory adds."""
-        if not self.told:
+        if self.batch is None:
             return hidden
         # The rows of one document are read as one long row: its memory is not copied.
         beside = hidden.reshape(self.batch, -1, hidden.shape[-1])

@@ -7,8 +7,9 @@
 An ARMT over a Llama with random weights reads one document of random tokens. Beside the two
 schedules stand the even-load limit, which is what the diagonal would take if every layer had a
 segment at every step (what 2 S segments take less what S take: the steps at both ends, in which
-few have one, fall out), and the backbone alone over the whole row with full attention. The shapes
-that are measured by default go to benchmarks/results/diagonal.json; others are printed alone.
+few have one, fall out), the reading in sequence as a CUDA graph (on a GPU, without a way back),
+and the backbone alone over the whole row with full attention. The shapes that are measured by
+default go to benchmarks/results/diagonal.json; others are printed alone.
 
 Axes: B documents, S segments, T tokens of a segment.
 """
@@ -29,6 +30,7 @@ from armt_core import ArmtConfig, ArmtModel, read_diagonal, read_sequential
 from armt_core.reading import Reading
 from armt_core.schedule import seconds
 from armt_core.timing import interleaved
+from benchmarks.graph import SegmentInPlace
 from benchmarks.results import print_table, run, write_result
 from training.attention import with_gradients
 from training.stamp import machine
@@ -112,6 +114,7 @@ def main(arguments: list[str] | None = None) -> int:
             "sequential",
             "diagonal",
             "even load",
+            "CUDA graph",
             "full attention",
             "chosen",
         ],
@@ -151,24 +154,23 @@ def measured(
 
         return call
 
-    sequential, diagonal, twice, full = interleaved(
-        [
-            timed(lambda: read_sequential(model, half)),
-            timed(lambda: read_diagonal(model, half)),
-            timed(lambda: read_diagonal(model, ids)),
-            timed(whole),
-        ],
-        runs,
-    )
+    ways: dict[str, Callable[[], Reading | Tensor]] = {
+        "sequential": lambda: read_sequential(model, half),
+        "diagonal": lambda: read_diagonal(model, half),
+        "twice": lambda: read_diagonal(model, ids),
+        "full_attention": whole,
+    }
+    if model.device.type == "cuda" and not backward:
+        graph = SegmentInPlace(model, 1, shape.segment_tokens).capture()
+        ways["cuda_graph"] = lambda: graph.read(half)
+    took = dict(zip(ways, interleaved([timed(way) for way in ways.values()], runs), strict=True))
+    took["even_load"] = took.pop("twice") - took["diagonal"]
     return {
         "layers": shape.layers,
         "width": shape.width,
         "segment_tokens": shape.segment_tokens,
         "segments": segments,
-        "sequential_seconds": round(sequential, 4),
-        "diagonal_seconds": round(diagonal, 4),
-        "even_load_seconds": round(twice - diagonal, 4),
-        "full_attention_seconds": round(full, 4),
+        **{f"{way}_seconds": round(time, 4) for way, time in took.items()},
         "chosen": _chosen(model, half, backward),
     }
 
@@ -186,11 +188,11 @@ def _kernels(model: ArmtModel, backward: bool) -> Any:
 
 def _cells(row: dict[str, Any]) -> list[str]:
     """Seconds, and how many times as fast as in sequence."""
-    times = [row["sequential_seconds"]]
-    cells = [str(row["layers"]), str(row["segment_tokens"]), f"{times[0]:.3f} s"]
-    for name in ("diagonal", "even_load", "full_attention"):
-        took = row[f"{name}_seconds"]
-        cells.append(f"{took:.3f} s ({times[0] / took:.2f})")
+    sequential = row["sequential_seconds"]
+    cells = [str(row["layers"]), str(row["segment_tokens"]), f"{sequential:.3f} s"]
+    for way in ("diagonal", "even_load", "cuda_graph", "full_attention"):
+        took = row.get(f"{way}_seconds")  # no graph without a GPU, or with a way back
+        cells.append("" if took is None else f"{took:.3f} s ({sequential / took:.2f})")
     return [*cells, row["chosen"]]
 
 

@@ -51,9 +51,11 @@ def test_all_four_read_the_same_tokens_and_the_limit_is_what_more_segments_take(
         "8.000 s",
         "4.000 s (2.00)",
         "3.000 s (2.67)",
+        "",
         "2.000 s (4.00)",
         "diagonal",
     ]
+    assert diagonal._cells({**row, "cuda_graph_seconds": 2.5})[5] == "2.500 s (3.20)"
 
 
 def test_the_large_shape_has_the_weights_of_its_name_and_reads_131072_tokens():
@@ -74,7 +76,7 @@ def test_the_command_prints_a_row_a_shape_and_writes_those_of_the_default(monkey
     assert "even load" in out and len([n for n in out.splitlines() if n.startswith("| ")]) == 4
     assert not written
     monkeypatch.setattr(diagonal, "measured", lambda shape, *given: {"layers": shape.layers})
-    monkeypatch.setattr(diagonal, "_cells", lambda row: [""] * 7)
+    monkeypatch.setattr(diagonal, "_cells", lambda row: [""] * 8)
     assert diagonal.main([]) == 0
     ((name, values),) = written
     assert name == "diagonal" and {row["layers"] for row in values["rows"]} == {2, 4, 8, 16}
