@@ -4,7 +4,8 @@
 
 Shows what `python -m training associative` wrote into results.json, copied to
 benchmarks/results/associative-*.json, with the most pairs up to which a system stays at 90 % or
-more, and of "rewrite" what is right where few keys come often; puts the tables into docs/paper.md
+more, of "rewrite" what is right where few keys come often, and of `BY_FIFTH` pairs when those were
+told that are still known; puts the tables into docs/paper.md
 and draws docs/figures/associative.svg. A row is the mean of all seeds, with the lowest and the
 highest; the lines are means. "no keys" is what is right for who looks at no key and says the value
 told most often, or the one told last if that is right more often (counted anew here).
@@ -31,6 +32,9 @@ HOLDS = 0.9
 NO_KEYS, QUESTIONS = "no keys", 4000
 #: Columns that say which trainings a row is of.
 SETTING = ["trained on", "system", "seeds", "steps", "rate"]
+#: Of so many pairs it is shown what is right by the fifth of the document in which it was told.
+BY_FIFTH = 200
+_FIFTHS = ["first fifth", "second", "third", "fourth", "last"]
 #: Of results that do not say it: the rate, and over which share of the steps it falls to zero.
 _RATE, _DECAY = 1e-3, 0.1
 
@@ -39,8 +43,9 @@ _RATE, _DECAY = 1e-3, 0.1
 class Line:
     """Trainings that differ in their seed alone, or "no keys", which is none. rate: the learning
     rate, decay: over which share of the steps, the last ones, it falls to zero. exact, few: what is
-    right by the number of pairs, and by how few keys share how many: a share of each seed. minutes:
-    of a processor that each training took, where that was counted."""
+    right by the number of pairs, and by how few keys share how many: a share of each seed. fifths: of
+    `BY_FIFTH` pairs, by when they were told. minutes: of a processor that each training took, where
+    that was counted."""
 
     told: Task
     pairs: int
@@ -51,6 +56,7 @@ class Line:
     seeds: list[int] = field(default_factory=list)
     exact: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
     few: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    fifths: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     minutes: list[float | None] = field(default_factory=list)
 
     @property
@@ -77,6 +83,9 @@ def main(arguments: list[str] | None = None, results: Path = RESULTS) -> int:
         kinds = list(dict.fromkeys(kind for line in few for kind in line.few))
         cells = [[*line.setting, *_cells(line.few, kinds)] for line in few]
         tables["few keys"] = [*SETTING, *kinds], cells
+    if early := [line for line in found if line.fifths]:
+        cells = [[line.told, *line.setting, *_cells(line.fifths, _FIFTHS)] for line in early]
+        tables["by fifth"] = ["task", *SETTING, *_FIFTHS], cells
     publish(tables)
     draw("associative", panels(found))
     return 0
@@ -100,9 +109,14 @@ def lines(results: Sequence[Mapping[str, Any]]) -> list[Line]:
             line.exact[int(n)].append(share)
         for kind, share in one.get("exact_match_of_few_keys", {}).items():
             line.few[kind].append(share)
+        by_fifth = one.get("exact_match_by_fifth", {}).get(str(BY_FIFTH)) or [None] * len(_FIFTHS)
+        for fifth, share in zip(_FIFTHS, by_fifth, strict=True):
+            if share is not None:  # null: nothing was asked about it
+                line.fifths[fifth].append(share)
     for line in found.values():
         _drop_incomplete(line.exact, len(line.seeds))
         _drop_incomplete(line.few, len(line.seeds))
+        _drop_incomplete(line.fifths, len(line.seeds))
     return list(found.values())
 
 

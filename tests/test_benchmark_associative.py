@@ -109,6 +109,20 @@ def test_a_table_says_what_is_right_where_few_keys_come_often(shown):
     assert 45 < float(floor[-1]) < 60
 
 
+def test_a_table_says_what_is_known_of_200_pairs_by_when_they_were_told(shown):
+    one = {"told": "remember", "system": "armt", "exact_match": {"200": 0.5}}
+    tables, _ = shown(
+        one | {"exact_match_by_fifth": {"20": [1.0] * 5, "200": [1.0, 0.75, 0.5, None, 0.25]}},
+        one | {"seed": 4, "exact_match_by_fifth": {"200": [0.5, 0.75, 0.5, 0.5, 0.25]}},
+        one | {"steps": 9},
+    )
+    header, rows = tables["by fifth"]
+    assert header == ["task", *associative.SETTING, *associative._FIFTHS]
+    mean = ["75.0 (50.0 to 100.0)", "75.0 (75.0 to 75.0)", "50.0 (50.0 to 50.0)", ""]
+    assert [row[6:] for row in rows] == [[*mean, "25.0 (25.0 to 25.0)"]]
+    assert rows[0][:4] == ["remember", "10 pairs", "armt", "3, 4"]
+
+
 def test_a_system_holds_as_many_pairs_as_it_answers_in_nine_of_ten_cases_and_all_fewer():
     assert associative.holds({10: [0.99], 100: [0.95], 50: [0.9], 200: [0.5]}) == "100 to 200"
     assert associative.holds({10: [0.99], 50: [0.8], 100: [0.95]}) == "10 to 50"

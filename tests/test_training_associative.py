@@ -96,6 +96,16 @@ def test_a_document_is_drawn_from_its_seed_alone():
     assert torch.equal(one.pairs, other.pairs) and torch.equal(one.questions, other.questions)
 
 
+def test_a_question_is_about_the_last_pair_with_its_key():
+    drawn = draw_documents(random.Random(1), "rewrite", 20, 10, 4)
+    for document in range(10):
+        keys = [key for key, _ in told(drawn, document)]
+        for question, at in zip(
+            drawn.questions[document].tolist(), drawn.told_at[document].tolist(), strict=True
+        ):
+            assert keys[at] == tuple(question[:KEY]) and keys[at] not in keys[at + 1 :]
+
+
 def test_a_match_is_a_value_of_which_every_symbol_is_the_most_likely_one():
     drawn = draw_documents(random.Random(1), "remember", 2, 3)
     logits = functional.one_hot(drawn.values, VOCABULARY).float()
@@ -134,6 +144,19 @@ def test_exact_match_is_the_share_of_all_questions(monkeypatch):
     model = small_model("armt", VOCABULARY, PAIR)
     found = associative.exact_match(model, "remember", 2, 19, random.Random(0))
     assert found == 10 / 32 and batches == [8, 8]
+
+
+def test_what_is_right_is_counted_by_the_fifth_in_which_it_was_told(monkeypatch):
+    def knows_late_pairs(model: object, drawn: Drawn) -> torch.Tensor:
+        logits = functional.one_hot(drawn.values, VOCABULARY).float()
+        return logits * (drawn.told_at >= 8)[..., None, None]  # what has no sign says padding
+
+    monkeypatch.setattr(associative, "answer", knows_late_pairs)
+    task = associative.associative("remember", 10, measured=(3,), questions=200)
+    found = task.measure(small_model("armt", VOCABULARY, PAIR), random.Random(0))
+    by_fifth = found["exact_match_by_fifth"]
+    assert by_fifth["10"] == [0, 0, 0, 0, 1] and 0.1 < found["exact_match"]["10"] < 0.3
+    assert by_fifth["3"] == [0, 0, None, 0, None]  # of three pairs none is told there
 
 
 @torch.no_grad()

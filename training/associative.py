@@ -1,7 +1,7 @@
 """`python -m training associative`: a system learns associative retrieval (arXiv 2407.04841)."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -34,6 +34,8 @@ SURER = 4
 #: Pairs of "rewrite", and how few keys share them, that a trained system is measured at besides:
 #: there values are replaced most often.
 FEW_KEYS = ((20, 2), (50, 5), (200, 10))
+#: Parts of a document, by which it is told when the pair was told that a question is about.
+PARTS = 5
 #: Most and fewest documents of a batch. Longer ones are fewer, so that about as many pairs are read
 #: in a step, and more is asked about each.
 BATCH, FEWEST, READ = 32, 8, 800
@@ -49,7 +51,8 @@ def associative(
     few_keys: Sequence[tuple[int, int]] = FEW_KEYS,
 ) -> SmallTask:
     """Documents of up to so many pairs; measured at `pairs` and at each number of `measured`, by at
-    least so many questions about new ones (`SURER` times as many up to `pairs`).
+    least so many questions about new ones (`SURER` times as many up to `pairs`), in all and by the
+    fifth of the document in which the pair was told.
 
     Raises UsageError for more pairs than there are keys, or none.
     """
@@ -59,8 +62,16 @@ def associative(
     def measure(model: SystemModel, draw: random.Random) -> dict[str, Any]:
         lengths = sorted({pairs, *measured})
         asked = {str(n): questions * (SURER if n <= pairs else 1) for n in lengths}
-        shares = {n: exact_match(model, task, int(n), many, draw) for n, many in asked.items()}
-        found: dict[str, Any] = {"questions": asked, "exact_match": shares}
+        shares, by_part = {}, {}
+        for n, many in asked.items():
+            right, part = _answered(model, task, int(n), many, draw)
+            shares[n] = float(right.mean())
+            by_part[n] = [_mean(right[part == i]) for i in range(PARTS)]
+        found: dict[str, Any] = {
+            "questions": asked,
+            "exact_match": shares,
+            "exact_match_by_fifth": by_part,
+        }
         if task == "rewrite":
             found["exact_match_of_few_keys"] = {
                 f"{n} of {keys}": exact_match(model, task, n, questions, draw, keys)
@@ -82,13 +93,17 @@ def associative(
     )
 
 
+def _mean(of: Tensor) -> float | None:
+    """None of nothing: few pairs, or few questions, may leave a part without one."""
+    return float(of.mean()) if len(of) else None
+
+
 def _batch(pairs: int) -> dict[str, int]:
     """Documents of a batch, and most questions about each, where documents have so many pairs."""
     documents = min(BATCH, max(FEWEST, READ // pairs))
     return {"documents": documents, "questions": ASKED // documents}
 
 
-@torch.no_grad()
 def exact_match(
     model: SystemModel,
     task: Task,
@@ -100,10 +115,25 @@ def exact_match(
     """Share of at least so many questions about documents of so many pairs (of so many keys) whose
     whole value is right; several are asked about each, for reading is most of the cost."""
 
-    def right(drawn: Drawn) -> Tensor:
-        return matches(answer(model, drawn), drawn)
+    return float(_answered(model, task, pairs, questions, draw, keys)[0].mean())
 
-    return float(_shares(right, task, pairs, questions, draw, keys))
+
+@torch.no_grad()
+def _answered(
+    model: SystemModel,
+    task: Task,
+    pairs: int,
+    questions: int,
+    draw: random.Random,
+    keys: int | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Of each question whether its value is right (1 or 0), and in which of the `PARTS` of its
+    document it was told: (B, Q) both."""
+    right, part = [], []
+    for drawn in _documents(task, pairs, questions, draw, keys):
+        right.append(matches(answer(model, drawn), drawn).double().cpu())
+        part.append(drawn.told_at * PARTS // pairs)
+    return torch.cat(right), torch.cat(part)
 
 
 def exact_match_without_keys(
@@ -111,20 +141,16 @@ def exact_match_without_keys(
 ) -> float:
     """The same for who looks at no key and always says the value told most often, or always the one
     told last, whichever is right more often."""
-    return float(_shares(matches_without_keys, task, pairs, questions, draw, keys).max())
+    documents = _documents(task, pairs, questions, draw, keys)
+    right = torch.cat([matches_without_keys(drawn) for drawn in documents], dim=1)  # (2, B, Q)
+    return float(right.double().mean((1, 2)).max())
 
 
-def _shares(
-    right: Callable[[Drawn], Tensor],
-    task: Task,
-    pairs: int,
-    questions: int,
-    draw: random.Random,
-    keys: int | None,
-) -> Tensor:
-    """How often (..., B, Q) of drawn documents is true: (...)."""
-    matching: list[Tensor] = []
-    while sum(found.shape[-2:].numel() for found in matching) < questions:
+def _documents(
+    task: Task, pairs: int, questions: int, draw: random.Random, keys: int | None
+) -> Iterator[Drawn]:
+    """Batches of documents with at least so many questions in all."""
+    while questions > 0:
         drawn = draw_documents(draw, task, pairs, BATCH, ASKED // BATCH, keys)
-        matching.append(right(drawn))
-    return torch.cat(matching, -2).double().mean((-2, -1))
+        questions -= drawn.questions.shape[:2].numel()
+        yield drawn

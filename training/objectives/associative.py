@@ -47,6 +47,13 @@ class Drawn:
         """The right answers, (B, Q, V)."""
         return self.questions[:, :, KEY + 1 :]
 
+    @property
+    def told_at(self) -> Tensor:
+        """Which of the S pairs each question is about, the last with its key: (B, Q)."""
+        of_key = self.pairs[:, None, :, :KEY] == self.questions[:, :, None, :KEY]  # (B, Q, S, KEY)
+        last_first = of_key.all(-1).flip(-1).long()
+        return self.pairs.shape[1] - 1 - last_first.argmax(-1)
+
 
 def draw_documents(
     draw: random.Random,
