@@ -43,9 +43,9 @@ _RATE, _DECAY = 1e-3, 0.1
 class Line:
     """Trainings that differ in their seed alone, or "no keys", which is none. rate: the learning
     rate, decay: over which share of the steps, the last ones, it falls to zero. exact, few: what is
-    right by the number of pairs, and by how few keys share how many: a share of each seed. fifths: of
-    `BY_FIFTH` pairs, by when they were told. minutes: of a processor that each training took, where
-    that was counted."""
+    right by the number of pairs, and by how few keys share how many: a share of each seed. fifths:
+    of `BY_FIFTH` pairs, by when they were told. minutes: of a processor that each training took,
+    where that was counted."""
 
     told: Task
     pairs: int

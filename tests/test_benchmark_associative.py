@@ -110,7 +110,7 @@ def test_a_table_says_what_is_right_where_few_keys_come_often(shown):
 
 
 def test_a_table_says_what_is_known_of_200_pairs_by_when_they_were_told(shown):
-    one = {"told": "remember", "system": "armt", "exact_match": {"200": 0.5}}
+    one = {"told": "remember", "system": "armt", "exact_match": {"10": 0.5}}
     tables, _ = shown(
         one | {"exact_match_by_fifth": {"20": [1.0] * 5, "200": [1.0, 0.75, 0.5, None, 0.25]}},
         one | {"seed": 4, "exact_match_by_fifth": {"200": [0.5, 0.75, 0.5, 0.5, 0.25]}},
