@@ -1,9 +1,10 @@
 """Memory tokens apart from the text: what is read is not told what came before, what is asked is.
 
 While a segment is read, text sees text, so its vectors are those of the backbone whatever was
-read before, and its rows need no gradient where the backbone is not trained. Each of
-the memory tokens sees a stretch of the text and, before each layer, reads what they wrote after
-it. What is asked of a memory (role "answer") reads it before each layer at every position.
+read before, and its rows need no gradient where the backbone is not trained. Each of the memory
+tokens sees a stretch of the text, in which sentences that have tokens of their own are left to
+them, and, before each layer, reads what they wrote after it. What is asked of a memory (role
+"answer") reads it before each layer at every position.
 
 Read and write are those of `armt_core.associative` (arXiv 2407.04841).
 
@@ -125,50 +126,72 @@ def enter(model: "ArmtModel", input_ids: Tensor, mask: Tensor) -> Apart:
     """A segment as it goes into the first layer; input_ids and mask: (B, T)."""
     adapter, T = model.adapter, input_ids.shape[1]
     text = adapter.place(adapter.tokens(input_ids), positions(mask, T))
+    told = sentences(model, input_ids, mask)
     return Apart(
         text,
-        placed(model, mask),
+        placed(model, told),
         attention_bias(mask, T, 0, None, False, False, text.dtype),
-        sees(mask, model.config.num_memory_tokens, text.dtype),
+        sees(told, model.config.num_memory_tokens, text.dtype),
     )
 
 
-def placed(model: "ArmtModel", mask: Tensor) -> Tensor:
+def sentences(model: "ArmtModel", input_ids: Tensor, mask: Tensor) -> Tensor:
+    """Which sentence of its text each token is of, from 1, and 0 at padding: (B, T) int64.
+
+    input_ids and mask: (B, T), text and then padding. A token of `sentence_ends` is the last of its
+    sentence; a model without such has one sentence a text.
+    """
+    ends = torch.tensor(model.config.sentence_ends, dtype=torch.int64, device=input_ids.device)
+    last = torch.isin(input_ids, ends).long()
+    return (last.cumsum(-1) - last + 1) * mask
+
+
+def placed(model: "ArmtModel", told: Tensor) -> Tensor:
     """The memory tokens as they go into the first layer, (B, M, D): each with the position of the
-    middle of its stretch of a text with this mask (B, T), or it would attend elsewhere."""
-    tokens = model.memory_tokens.to(model.backbone.dtype).expand(len(mask), -1, -1)
-    return model.adapter.place(tokens, middles(mask, model.config.num_memory_tokens).long())
+    middle of its stretch of a text with these `sentences` (B, T), or it would attend elsewhere."""
+    tokens = model.memory_tokens.to(model.backbone.dtype).expand(len(told), -1, -1)
+    return model.adapter.place(tokens, middles(told, model.config.num_memory_tokens).long())
 
 
-def sees(mask: Tensor, memory_tokens: int, dtype: torch.dtype) -> Tensor:
-    """What is added to the attention scores of memory tokens beside a text with this mask (B, T):
-    (B, 1, M, T + M). Each sees its stretch of the text, and all memory tokens."""
-    B, T = mask.shape
-    bias = torch.zeros(B, 1, memory_tokens, T + memory_tokens, dtype=dtype, device=mask.device)
-    unseen = ~(stretches(mask, memory_tokens) & mask[:, None])
+def sees(told: Tensor, memory_tokens: int, dtype: torch.dtype) -> Tensor:
+    """What is added to the attention scores of memory tokens beside a text with these `sentences`
+    (B, T): (B, 1, M, T + M). Each sees its stretch of the text, and all memory tokens."""
+    B, T = told.shape
+    bias = torch.zeros(B, 1, memory_tokens, T + memory_tokens, dtype=dtype, device=told.device)
+    unseen = ~(stretches(told, memory_tokens) & (told > 0)[:, None])
     bias[:, 0, :, :T].masked_fill_(unseen, unseen_score(dtype))
     return bias
 
 
-def stretches(mask: Tensor, memory_tokens: int) -> Tensor:
-    """What each memory token sees of a text with this mask (B, T): (B, M, T) bool.
+def stretches(told: Tensor, memory_tokens: int) -> Tensor:
+    """What each memory token sees of a text with these `sentences` (B, T): (B, M, T) bool.
 
     The text is cut into M stretches, or into fewer where they would be shorter than `_SHORTEST`.
     A memory token sees its own, half of each neighbour's, and the first token ([CLS]). Memory
     tokens that all see the same hold the same, and a question cannot tell them apart
-    (docs/decisions.md).
+    (docs/decisions.md). But of the sentences in which a stretch has its middle each is seen by the
+    tokens of these stretches alone, or who does what in one is bound to what the next one tells.
     """
-    at = torch.arange(mask.shape[1], device=mask.device).view(1, 1, -1)
-    away = (at - middles(mask, memory_tokens)[..., None]).abs()  # (B, M, T)
-    return (away <= _length(mask, memory_tokens)[..., None]) | (at == 0)
+    at = torch.arange(told.shape[1], device=told.device).view(1, 1, -1)
+    middle, length = middles(told, memory_tokens), _tokens(told)
+    near = (at - middle[..., None]).abs() <= _length(told, memory_tokens)[..., None]  # (B, M, T)
+    own = told.gather(1, middle.long().minimum((length - 1).clamp_min(0)))  # (B, M)
+    same = told[:, None] == own[..., None]  # (B, M, T)
+    taken = (same & (middle < length)[..., None]).any(1, keepdim=True)  # (B, 1, T)
+    return near & (same | ~taken) | (at == 0)
 
 
-def _length(mask: Tensor, memory_tokens: int) -> Tensor:
-    """Tokens in a stretch of a text with this mask (B, T): (B, 1)."""
-    return (mask.sum(-1, keepdim=True) / memory_tokens).clamp_min(_SHORTEST)
+def _tokens(told: Tensor) -> Tensor:
+    """Tokens of a text with these `sentences` (B, T), without padding: (B, 1)."""
+    return (told > 0).sum(-1, keepdim=True)
 
 
-def middles(mask: Tensor, memory_tokens: int) -> Tensor:
-    """Where the M stretches of a text with this mask (B, T) have their middles: (B, M)."""
-    numbers = torch.arange(memory_tokens, device=mask.device) + 0.5
-    return _length(mask, memory_tokens) * numbers
+def _length(told: Tensor, memory_tokens: int) -> Tensor:
+    """Tokens in a stretch of a text with these `sentences` (B, T): (B, 1)."""
+    return (_tokens(told) / memory_tokens).clamp_min(_SHORTEST)
+
+
+def middles(told: Tensor, memory_tokens: int) -> Tensor:
+    """Where the M stretches of a text with these `sentences` (B, T) have their middles: (B, M)."""
+    numbers = torch.arange(memory_tokens, device=told.device) + 0.5
+    return _length(told, memory_tokens) * numbers

@@ -1,5 +1,6 @@
 """The configuration of an ARMT: a backbone from `transformers` and its memory."""
 
+from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 from transformers import AutoConfig, PretrainedConfig
@@ -37,6 +38,8 @@ class ArmtConfig(PretrainedConfig):
         "apart": as "own", each seeing a stretch of the text, and text is read as if there were
         no memory; what is asked of a memory reads it at every position
         (`armt_core.apart`; BERT-like backbones only).
+    sentence_ends: token ids that end a sentence; only for memory tokens "apart", which then see
+        their own sentences alone where those have tokens enough (`armt_core.apart`).
     system: what is handed from segment to segment, and how it is written (docs/memory.md).
         "armt": an associative memory a layer. "armt-exact": memory tokens are written one after the
         other, each exactly as strongly as its beta says. "armt-unit-keys": keys and queries are
@@ -64,6 +67,7 @@ class ArmtConfig(PretrainedConfig):
         memory_dim: int = 32,
         segment_tokens: int = 256,
         memory_tokens: MemoryTokens = "own",
+        sentence_ends: Sequence[int] = (),
         system: System = "armt",
         window: int | None = None,
         deltas: dict[Role, int] | None = None,
@@ -87,6 +91,10 @@ class ArmtConfig(PretrainedConfig):
             raise ValueError(
                 f"memory_tokens must be one of {get_args(MemoryTokens)}, not {memory_tokens!r}."
             )
+        if sentence_ends and memory_tokens != "apart":
+            raise ValueError(
+                f'Only memory tokens that are "apart" look at sentence_ends, not {memory_tokens!r}.'
+            )
         if system not in get_args(System):
             raise ValueError(f"system must be one of {get_args(System)}, not {system!r}.")
         if (window is None) == (system == "sliding-window") or (window is not None and window < 1):
@@ -102,6 +110,7 @@ class ArmtConfig(PretrainedConfig):
         self.memory_dim = memory_dim
         self.segment_tokens = segment_tokens
         self.memory_tokens = memory_tokens
+        self.sentence_ends = list(sentence_ends)
         self.system = system
         self.window = window
         self.reads_spans = reads_spans

@@ -53,7 +53,8 @@ def read_diagonal(
     check_segments(input_ids, attention_mask)
     B, S, T = input_ids.shape
     memory = model.start_from(B, T, model.config.num_memory_tokens, 0, memory)
-    alike = attention_mask is None  # all segments have all their tokens
+    whole = attention_mask is None  # all segments have all their tokens
+    alike = whole and not model.config.sentence_ends  # and who sees whom is the same in each
     mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
     alive = mask.bool().any(-1).T  # (S, B)
     read_before = memory.segments_read + alive.cumsum(0) - alive.long()  # (S, B), by each segment
@@ -69,7 +70,7 @@ def read_diagonal(
         going = layers(here, going, A[here], z[here], alike)
         tokens = torch.stack([segment.tokens for segment in going])  # (N, B, M, D)
         new_A, new_z, _ = model.associative.write(
-            tokens, A[here], z[here], read_before[at] == 0, None if alike else alive[at], here
+            tokens, A[here], z[here], read_before[at] == 0, None if whole else alive[at], here
         )
         A, z = _put(A, new_A, here), _put(z, new_z, here)
         if here.stop == L:

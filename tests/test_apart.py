@@ -8,7 +8,7 @@ from torch import nn
 
 from armt_core import ArmtConfig, ArmtModel
 from armt_core.adapters import Context
-from armt_core.apart import stretches, through
+from armt_core.apart import sentences, stretches, through
 from armt_core.associative import read as plain_read
 from armt_core.errors import ModelError
 from armt_core.lowrank import LowRank
@@ -58,6 +58,40 @@ def test_a_memory_token_sees_its_stretch_half_of_each_neighbour_and_the_first_to
     # Stretches are not shorter than 4 tokens: what is around 2 and 6, and nothing but the first.
     found = [(row & mask[1]).nonzero()[:, 0].tolist() for row in seen[1]]
     assert found == [[0, 1, 2, 3], [0, 2, 3], [0], [0]]
+
+
+def test_sentences_are_counted_from_one_up_to_each_end_and_padding_is_of_none():
+    model = a_model(sentence_ends=[7, 8])
+    ids = torch.tensor([[1, 2, 7, 3, 8, 7, 4], [1, 7, 2, 7, 0, 0, 0]])
+    mask = torch.tensor([[1] * 7, [1, 1, 1, 0, 0, 0, 0]]).bool()
+    assert sentences(model, ids, mask).tolist() == [[1, 1, 1, 2, 2, 3, 4], [1, 1, 2, 0, 0, 0, 0]]
+    assert sentences(a_model(), ids, mask).tolist() == mask.long().tolist()
+    with pytest.raises(ValueError, match=r"apart.*sentence_ends"):
+        tiny_model(memory_tokens="inline", sentence_ends=[7])
+
+
+def test_a_sentence_with_tokens_of_its_own_is_seen_by_no_others_and_one_without_by_all_around():
+    # 40 tokens, stretches around 5, 15, 25, 35, of which each token sees 10 to either side.
+    told = torch.tensor([[1] * 12 + [2] * 6 + [3] * 4 + [4] * 12 + [5] * 6])
+    rows = [row.nonzero()[:, 0].tolist() for row in stretches(told, 4)[0]]
+    assert rows == [
+        list(range(12)),  # sentence 1; the 2nd is that of the next token
+        [0, *range(12, 22)],  # sentence 2, and 3, which has no token
+        [0, *range(18, 34)],  # 3, and 4
+        [0, *range(34, 40)],
+    ]
+
+
+def test_padding_changes_nothing_of_what_memory_tokens_see():
+    model, ids = a_model(sentence_ends=[7, 8]), random_ids(1, 9, seed=3)
+    ids[0, [3, 5, 8]] = torch.tensor([7, 8, 7])
+    padded = torch.cat([ids, torch.full((1, 5), 7)], dim=1)
+    mask = torch.tensor([[1] * 9 + [0] * 5])
+    (_, alone), (_, beside) = model.run(ids, write=True), model.run(padded, mask, write=True)
+    torch.testing.assert_close(alone.associations, beside.associations)
+    ended = model.run(ids[:, :6], write=True)[1].associations
+    model.config.sentence_ends = []
+    assert not torch.allclose(model.run(ids[:, :6], write=True)[1].associations, ended)
 
 
 def test_a_memory_token_is_a_row_of_the_backbone_that_no_other_row_sees():

@@ -32,6 +32,7 @@ def a_model(family: str, kind: str, dtype: torch.dtype = torch.float64) -> ArmtM
         memory_dim=4,
         segment_tokens=24,
         memory_tokens=kind,
+        sentence_ends=list(range(20)) if kind == "apart" else (),
         deltas=deltas,
         system="armt-exact" if kind == "apart" else "armt",
     )

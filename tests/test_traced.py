@@ -32,7 +32,12 @@ SYSTEMS = ["armt", "armt-exact"]
 
 
 def a_model(system: str = "armt") -> ArmtModel:
-    model = tiny_model(memory_tokens="apart", deltas={"memory": 2, "answer": 3}, system=system)
+    model = tiny_model(
+        memory_tokens="apart",
+        deltas={"memory": 2, "answer": 3},
+        system=system,
+        sentence_ends=list(range(20)),
+    )
     with torch.no_grad():
         for module in model.modules():
             if isinstance(module, LowRank):

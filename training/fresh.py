@@ -38,7 +38,7 @@ def has_fresh_memory(model: ArmtModel) -> bool:
 def begin(model: ArmtModel, words: Words, texts: Texts, number: int = TEXTS, seed: int = 0) -> None:
     """Makes the memory tokens "apart" and alike, and gives all projections their start."""
     model.eval()
-    model.config.memory_tokens = "apart"
+    model.config.memory_tokens, model.config.sentence_ends = "apart", words.ends()
     device, memory, width = model.device, model.associative, model.config.hidden_size
     model.memory_tokens.copy_(model.adapter.tokens(torch.tensor([words.mask], device=device)))
     memory.value.copy_(_VALUE * torch.eye(width).expand_as(memory.value))

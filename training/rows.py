@@ -45,6 +45,11 @@ class Words:
         encoded = self.tokenizer(list(texts), add_special_tokens=False, verbose=False)
         return [list(ids) for ids in encoded["input_ids"]]
 
+    def ends(self) -> list[int]:
+        """The tokens that end a sentence, those that the vocabulary has."""
+        known = self.tokenizer.get_vocab()
+        return [known[end] for end in (".", "?", "!") if end in known]
+
     def segment(self, tokens: Sequence[int]) -> list[int]:
         """[CLS] tokens [SEP]."""
         return [self.cls, *tokens, self.sep]

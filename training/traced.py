@@ -15,7 +15,7 @@ from torch.nn import functional
 from torch.nn.attention import sdpa_kernel
 
 from armt_core.adapters import Context, Seen
-from armt_core.apart import placed, sees
+from armt_core.apart import placed, sees, sentences
 from armt_core.associative import Write, dpfp, recall
 from armt_core.errors import ModelError
 from armt_core.masks import attention_bias, positions
@@ -34,19 +34,20 @@ _OVERLAP = 0.15
 
 @dataclass(frozen=True)
 class Text:
-    """Segments as memory tokens find them. mask: (B, T) bool. seen: of each layer."""
+    """Segments as memory tokens find them. told: (B, T), their `sentences` (armt_core.apart), 0 at
+    padding. seen: of each layer."""
 
-    mask: Tensor
+    told: Tensor
     seen: tuple[Seen, ...]
 
     def rows(self) -> list["Text"]:
         """Each of the B segments by itself."""
         return [
             Text(
-                self.mask[b : b + 1],
+                self.told[b : b + 1],
                 tuple(Seen(s.keys[b : b + 1], s.values[b : b + 1]) for s in self.seen),
             )
-            for b in range(len(self.mask))
+            for b in range(len(self.told))
         ]
 
     @staticmethod
@@ -54,7 +55,7 @@ class Text:
         """Segments of one length T side by side."""
         layers = zip(*(row.seen for row in rows), strict=True)
         return Text(
-            torch.cat([row.mask for row in rows]),
+            torch.cat([row.told for row in rows]),
             tuple(
                 Seen(torch.cat([s.keys for s in layer]), torch.cat([s.values for s in layer]))
                 for layer in layers
@@ -81,7 +82,7 @@ def texts(model: ArmtModel, ids: Tensor, mask: Tensor) -> list[Text]:
         for index in range(model.config.num_hidden_layers):
             seen.append(adapter.seen(index, text))
             text = adapter.layer(index, text, context)
-        found += Text(here, tuple(seen)).rows()
+        found += Text(sentences(model, ids[part], here), tuple(seen)).rows()
     return found
 
 
@@ -113,7 +114,7 @@ def read_traced(
     The gradient goes back through all of them, and not into `memory`. fixed: nor into keys and
     queries, but for those of the trace.
     """
-    L, B = model.config.num_hidden_layers, len(segments[0].mask)
+    L, B = model.config.num_hidden_layers, len(segments[0].told)
     memory = (memory or model.empty_memory(B)).detach()
     before = zip(memory.associations.unbind(), memory.normalizer.unbind(), strict=True)
     layers = [Writes.after(A, z) for A, z in before]
@@ -127,9 +128,9 @@ def read_traced(
     kept: list[list[Tensor]] = []
     strays: list[Tensor] = []
     for text in segments:
-        alive = text.mask.any(-1)
-        tokens = placed(model, text.mask)
-        bias = sees(text.mask, model.config.num_memory_tokens, tokens.dtype)
+        alive = text.told.any(-1)
+        tokens = placed(model, text.told)
+        bias = sees(text.told, model.config.num_memory_tokens, tokens.dtype)
         new, queries = [], []
         for index in range(L):
             query = dpfp(functional.linear(tokens, of[index].query.to(tokens.dtype)))
@@ -176,7 +177,7 @@ def read_on(
 ) -> MemoryState:
     """The memory after these segments, each of B documents; nothing is learned from them."""
     for text in segments:
-        memory, _ = read_one(model, text, memory or model.empty_memory(len(text.mask)))
+        memory, _ = read_one(model, text, memory or model.empty_memory(len(text.told)))
     if memory is None:
         raise ValueError("There is no segment to read.")
     return memory
@@ -185,15 +186,15 @@ def read_on(
 @torch.no_grad()
 def read_one(model: ArmtModel, text: Text, memory: MemoryState) -> tuple[MemoryState, Write]:
     """The memory after a segment of each of B documents, and what was written."""
-    tokens = placed(model, text.mask)
-    bias = sees(text.mask, model.config.num_memory_tokens, tokens.dtype)
+    tokens = placed(model, text.told)
+    bias = sees(text.told, model.config.num_memory_tokens, tokens.dtype)
     reads, delta = LayerReads(memory, model.associative, tokens.dtype), model.delta("memory")
     made = []
     for index, seen in enumerate(text.seen):
         tokens = reads(index, tokens)
         tokens = model.adapter.tokens_apart(index, seen, tokens, bias, delta[index])
         made.append(tokens)
-    return model.write(torch.stack(made), memory, text.mask.any(-1))
+    return model.write(torch.stack(made), memory, text.told.any(-1))
 
 
 def ask_traced(

@@ -47,7 +47,7 @@ def silence(
         written = 0
         for at in range(0, segments, _BATCH):
             part = Text.together(read[at : at + _BATCH])
-            _, put = read_one(model, part, model.empty_memory(len(part.mask)))
+            _, put = read_one(model, part, model.empty_memory(len(part.told)))
             written += int((put.beta > 0.5).any(-1).any(0).sum())  # (L, B, M)
         rows.append(SilenceRow(name, segments, written / segments))
     return rows

@@ -146,9 +146,9 @@ class Babilong(Objective):
         loss, right = answers.loss(model, hidden)
         figures = self._figures("right", right, asked)
         loss = loss + size.overlap * (strays + trace.strays)
-        masks = [text.mask for text in segments[outside:]]
+        told = [text.told for text in segments[outside:]]
         sentences, places = [s.facts for s in stories], [s.places for s in stories]
-        seen = who_sees(places, masks, outside, model)
+        seen = who_sees(places, told, outside, model)
         if size.quiet:
             written = written_loss(trace, seen)
             loss = loss + size.quiet * torch.stack(list(written.values())).sum()

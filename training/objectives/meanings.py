@@ -112,8 +112,8 @@ class Meanings(Objective):
         stories, _ = self._stories.drawn(model, 1, most, draw)
         segments = self._stories.segments(model, stories, 1, most, draw)
         _, trace = read_traced(model, segments, fixed=True)
-        places, masks = [story.places for story in stories], [text.mask for text in segments]
-        seen = who_sees(places, masks, 0, model)
+        places, told = [story.places for story in stories], [text.told for text in segments]
+        seen = who_sees(places, told, 0, model)
         held = held_by(seen, [story.facts for story in stories])
         loss, right = key_loss(trace.keys, held, queries, meanings)
         return loss + self.settings.overlap * trace.strays, right

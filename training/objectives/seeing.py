@@ -21,17 +21,19 @@ _FAR = 1e6
 
 
 def who_sees(
-    places: Sequence[Sequence[Place]], masks: Sequence[Tensor], outside: int, model: ArmtModel
+    places: Sequence[Sequence[Place]], segments: Sequence[Tensor], outside: int, model: ArmtModel
 ) -> list[list[Tensor | None]]:
     """Of each fact of each document, which of the S x M memory tokens see all of it and belong to
     no other fact (`owners`): (S, M) bool.
 
-    masks: (B, T) of each of the S segments that count, `outside` segments come before them; None
-    for a fact in one of those.
+    segments: the `sentences` (B, T) of each of the S segments that count, `outside` segments come
+    before them; None for a fact in one of those.
     """
     M = model.config.num_memory_tokens
-    views = torch.stack([stretches(mask, M) & mask[:, None] for mask in masks])  # (S, B, M, T)
-    middle = torch.stack([middles(mask, M) for mask in masks])  # (S, B, M)
+    views = torch.stack(
+        [stretches(one, M) & (one > 0)[:, None] for one in segments]
+    )  # (S, B, M, T)
+    middle = torch.stack([middles(one, M) for one in segments])  # (S, B, M)
     found: list[list[Tensor | None]] = []
     for b, of in enumerate(places):
         told: dict[int, list[tuple[int, Tensor, Tensor]]] = {}
@@ -45,7 +47,7 @@ def who_sees(
         which: list[Tensor | None] = [None] * len(of)
         for s, facts in told.items():
             for number, tokens in zip(*_shared_out(facts), strict=True):
-                mask = torch.zeros(len(masks), M, dtype=torch.bool, device=tokens.device)
+                mask = torch.zeros(len(segments), M, dtype=torch.bool, device=tokens.device)
                 mask[s] = tokens
                 which[number] = mask
         found.append(which)
