@@ -156,9 +156,11 @@ def test_the_fingerprint_changes_with_whatever_changes_a_memory(copy):
         path.write_text(before, encoding="utf-8")
         return after
 
-    for name, value in (("segment_tokens", 128), ("num_memory_tokens", 8), ("memory_dim", 16)):
+    for name, value in (
+        ("segment_tokens", 128), ("num_memory_tokens", 8), ("memory_dim", 16), ("sentence_ends", []),
+    ):  # fmt: skip
         found.add(changed(name, value))
-    assert len(found) == 5
+    assert len(found) == 6
     # What changes nothing that is read: a new calibration, another type of the file.
     assert changed("dtype", "float32") == original
     (copy / "answering.json").write_text("{}", encoding="utf-8")
@@ -167,7 +169,7 @@ def test_the_fingerprint_changes_with_whatever_changes_a_memory(copy):
     tokenizer = copy / "tokenizer.json"
     tokenizer.write_text(tokenizer.read_text(encoding="utf-8") + " ", encoding="utf-8")
     found.add(fingerprint(copy, SETTINGS))
-    assert len(found) == 6
+    assert len(found) == 7
     for part, same in (
         ("word_embeddings", False), ("deltas.memory", False), ("associative.key", False),
         ("deltas.answer", True), ("deltas.reader", True), ("span.weight", True),
