@@ -156,9 +156,8 @@ def test_the_fingerprint_changes_with_whatever_changes_a_memory(copy):
         path.write_text(before, encoding="utf-8")
         return after
 
-    for name, value in (
-        ("segment_tokens", 128), ("num_memory_tokens", 8), ("memory_dim", 16), ("sentence_ends", []),
-    ):  # fmt: skip
+    sizes = {"segment_tokens": 128, "num_memory_tokens": 8, "memory_dim": 16}
+    for name, value in {**sizes, "sentence_ends": []}.items():
         found.add(changed(name, value))
     assert len(found) == 6
     # What changes nothing that is read: a new calibration, another type of the file.
