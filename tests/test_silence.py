@@ -40,7 +40,7 @@ def test_a_segment_counts_when_any_token_of_any_layer_is_written_by_more_than_ha
         memory, put = read_one(model, text, memory)
         put.beta.fill_(0.5)
         put.beta[1, 0, 2] = 0.6
-        seen.append((len(text.mask), float(memory.segments_read.float().mean())))
+        seen.append((len(text.told), float(memory.segments_read.float().mean())))
         return memory, put
 
     monkeypatch.setattr(table, "read_one", written)

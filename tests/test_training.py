@@ -239,7 +239,7 @@ def test_a_share_of_filler_and_of_stories_has_decoys(words, texts, monkeypatch):
         objective = Babilong(settings, words, texts, {})
         stories, _ = objective.drawn(model, 2, 64, random.Random(0))
         read = objective.segments(model, stories, 2, 64, random.Random(0))
-        assert drawn == parts and [len(text.mask) for text in read] == [2, 2]
+        assert drawn == parts and [len(text.told) for text in read] == [2, 2]
         assert abs(told.count(decoy) - some) <= 20 * bool(some) and len(told) == 200
 
 
