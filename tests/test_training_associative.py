@@ -142,8 +142,8 @@ def test_exact_match_is_the_share_of_all_questions(monkeypatch):
     monkeypatch.setattr(associative, "answer", worse_at_first)
     # Two batches of 8 documents and 2 questions each: none and 5 of 8 documents are right.
     model = small_model("armt", VOCABULARY, PAIR)
-    found = associative.exact_match(model, "remember", 2, 19, random.Random(0))
-    assert found == 10 / 32 and batches == [8, 8]
+    right, _ = associative.answered(model, "remember", 2, 19, random.Random(0))
+    assert float(right.mean()) == 10 / 32 and batches == [8, 8]
 
 
 def test_what_is_right_is_counted_by_the_fifth_in_which_it_was_told(monkeypatch):

@@ -64,7 +64,7 @@ def associative(
         asked = {str(n): questions * (SURER if n <= pairs else 1) for n in lengths}
         shares, by_part = {}, {}
         for n, many in asked.items():
-            right, part = _answered(model, task, int(n), many, draw)
+            right, part = answered(model, task, int(n), many, draw)
             shares[n] = float(right.mean())
             by_part[n] = [_mean(right[part == i]) for i in range(PARTS)]
         found: dict[str, Any] = {
@@ -74,7 +74,7 @@ def associative(
         }
         if task == "rewrite":
             found["exact_match_of_few_keys"] = {
-                f"{n} of {keys}": exact_match(model, task, n, questions, draw, keys)
+                f"{n} of {keys}": float(answered(model, task, n, questions, draw, keys)[0].mean())
                 for n, keys in few_keys
             }
         return found
@@ -104,22 +104,8 @@ def _batch(pairs: int) -> dict[str, int]:
     return {"documents": documents, "questions": ASKED // documents}
 
 
-def exact_match(
-    model: SystemModel,
-    task: Task,
-    pairs: int,
-    questions: int,
-    draw: random.Random,
-    keys: int | None = None,
-) -> float:
-    """Share of at least so many questions about documents of so many pairs (of so many keys) whose
-    whole value is right; several are asked about each, for reading is most of the cost."""
-
-    return float(_answered(model, task, pairs, questions, draw, keys)[0].mean())
-
-
 @torch.no_grad()
-def _answered(
+def answered(
     model: SystemModel,
     task: Task,
     pairs: int,
@@ -127,8 +113,9 @@ def _answered(
     draw: random.Random,
     keys: int | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Of each question whether its value is right (1 or 0), and in which of the `PARTS` of its
-    document it was told: (B, Q) both."""
+    """Of at least so many questions about documents of so many pairs (of so many keys): whether the
+    whole value is right (1 or 0), and in which of the `PARTS` of the document it was told; (B, Q)
+    both. Several are asked about each, for reading is most of the cost."""
     right, part = [], []
     for drawn in _documents(task, pairs, questions, draw, keys):
         right.append(matches(answer(model, drawn), drawn).double().cpu())
@@ -139,8 +126,8 @@ def _answered(
 def exact_match_without_keys(
     task: Task, pairs: int, questions: int, draw: random.Random, keys: int | None = None
 ) -> float:
-    """The same for who looks at no key and always says the value told most often, or always the one
-    told last, whichever is right more often."""
+    """Share of such questions that is right for who looks at no key and always says the value told
+    most often, or always the one told last, whichever is right more often."""
     documents = _documents(task, pairs, questions, draw, keys)
     right = torch.cat([matches_without_keys(drawn) for drawn in documents], dim=1)  # (2, B, Q)
     return float(right.double().mean((1, 2)).max())
