@@ -38,8 +38,8 @@ class ArmtConfig(PretrainedConfig):
         "apart": as "own", each seeing a stretch of the text, and text is read as if there were
         no memory; what is asked of a memory reads it at every position
         (`armt_core.apart`; BERT-like backbones only).
-    sentence_ends: token ids that end a sentence; only for memory tokens "apart", which then see
-        their own sentences alone where those have tokens enough (`armt_core.apart`).
+    sentence_ends: token ids that end a sentence, only for memory tokens "apart": a sentence in
+        which stretches have their middles is seen by the tokens of these stretches alone.
     system: what is handed from segment to segment, and how it is written (docs/memory.md).
         "armt": an associative memory a layer. "armt-exact": memory tokens are written one after the
         other, each exactly as strongly as its beta says. "armt-unit-keys": keys and queries are

@@ -22,9 +22,9 @@ class SegmentInPlace:
         self._model = model
         self._ids = torch.zeros(documents, tokens, dtype=torch.int64, device=model.device)
         self._memory = model.empty_memory(documents)
-        self._hidden = torch.zeros(
-            documents, tokens, model.config.hidden_size, dtype=model.dtype, device=model.device
-        )
+        # Not `model.dtype`: memory tokens are float32 beside a backbone of 16 bits.
+        kind = {"dtype": model.backbone.dtype, "device": model.device}
+        self._hidden = torch.zeros(documents, tokens, model.config.hidden_size, **kind)
         self._graph: torch.cuda.CUDAGraph | None = None
 
     @torch.no_grad()

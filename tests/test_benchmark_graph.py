@@ -30,6 +30,16 @@ def test_what_is_read_in_place_is_what_is_read_in_sequence_again_and_again(famil
     assert torch.equal(before.memory.associations, kept)  # no view of what is read through
 
 
+def test_what_is_read_in_place_is_of_the_type_of_the_backbone():
+    model = tiny_model("llama")
+    model.backbone.bfloat16()
+    ids = random_ids(1, 3, 6)
+    with torch.no_grad():
+        right = read_sequential(model, ids).hidden
+    found = graph.SegmentInPlace(model, 1, 6).read(ids).hidden
+    assert found.dtype == torch.bfloat16 and torch.equal(found, right)
+
+
 class NoNumbers(TorchDispatchMode):
     """Nothing may ask a tensor for its number, or for how many of its own there are."""
 

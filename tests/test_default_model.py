@@ -16,6 +16,7 @@ from armt_core.fingerprint import fingerprint
 from armt_core.opening import open_model
 from armt_core.snapshot import snapshot_bytes
 from ingest.settings import DEFAULT_MODEL, PARSER_VERSION
+from training.rows import Words
 
 #: The first 16 components of all-MiniLM-L6-v2's own vectors: transformers' BertModel in
 #: float32, mean over all tokens, normalised.
@@ -135,6 +136,11 @@ def test_a_snapshot_has_the_same_size_however_much_was_read(exact):
 def test_a_segment_holds_254_tokens_of_text(exact):
     assert exact.text_tokens == 254
     assert exact.token_ids("word " * 1000).shape == (1, 256)
+
+
+def test_sentences_end_with_the_marks_that_a_training_from_the_beginning_takes(exact):
+    words = Words.of(exact.tokenizer)
+    assert exact.config.sentence_ends == words.ends() == words.encode([".?!"])[0]
 
 
 def test_the_fingerprint_is_the_same_in_every_type(exact, half, reader):

@@ -482,13 +482,13 @@ def test_gradients_reach_as_far_back_as_asked_and_recomputing_changes_nothing():
 
 
 def test_a_memory_begins_with_tokens_that_are_alike_and_keys_that_share_a_feature(words, texts):
-    model = ArmtModel.from_pretrained(
-        DEFAULT_MODEL, config=ArmtConfig.from_pretrained(DEFAULT_MODEL), dtype=torch.float32
-    )
+    config = ArmtConfig.from_pretrained(DEFAULT_MODEL, sentence_ends=[])
+    model = ArmtModel.from_pretrained(DEFAULT_MODEL, config=config, dtype=torch.float32)
     begin(model, words, texts, number=8)
     mask = model.get_input_embeddings().weight[words.mask]
     assert torch.equal(model.memory_tokens, mask.expand_as(model.memory_tokens))
     again = copy.deepcopy(model)
+    assert model.config.sentence_ends == words.ends()
     begin(again, words, texts, number=8)
     assert torch.equal(model.associative.key, again.associative.key)
     ids, seen = _texts(model, words, texts, 4, random.Random(9))
