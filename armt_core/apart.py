@@ -23,7 +23,7 @@ from armt_core.errors import ModelError
 from armt_core.lowrank import LayerDelta, Role
 from armt_core.masks import attention_bias, positions, unseen_score
 from armt_core.memory import MemoryState
-from armt_core.reads import LayerReads, Read
+from armt_core.reads import LayerReads, TokensRead
 
 if TYPE_CHECKING:
     from armt_core.model import ArmtModel
@@ -46,12 +46,16 @@ class Apart:
     of_tokens: Tensor
 
     def layer(
-        self, adapter: BackboneAdapter, index: int, read: Read, delta: LayerDelta | None
+        self, adapter: BackboneAdapter, index: int, read: TokensRead, delta: LayerDelta | None
     ) -> "Apart":
         """After layer `index`, whose memory `read` adds to the memory tokens."""
         text, tokens = adapter.layer_apart(
             index, self.text, read(self.tokens), self.of_text, self.of_tokens, delta
         )
+        told = None if read.again is None else read.again(self.tokens, tokens)
+        if told is not None:
+            seen = adapter.seen(index, self.text)
+            tokens = adapter.tokens_apart(index, seen, told, self.of_tokens, delta)
         return replace(self, text=text, tokens=tokens)
 
     def finish(self, adapter: BackboneAdapter) -> Tensor:
@@ -114,10 +118,12 @@ def _beside(
     model: "ArmtModel", input_ids: Tensor, mask: Tensor, reads: LayerReads
 ) -> tuple[Tensor, Tensor]:
     adapter, delta = model.adapter, model.delta("memory")
-    segment = enter(model, input_ids, mask)
+    segment, in_order = enter(model, input_ids, mask), model.config.reads_in_order
     made: list[Tensor] = []
     for index in range(model.config.num_hidden_layers):
-        segment = segment.layer(adapter, index, partial(reads, index), delta[index])
+        again = partial(reads.again, index) if in_order else None
+        read = TokensRead(partial(reads, index), again)
+        segment = segment.layer(adapter, index, read, delta[index])
         made.append(segment.tokens)
     return segment.finish(adapter), torch.stack(made)
 

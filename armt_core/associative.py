@@ -69,10 +69,16 @@ def recall(
     associations: Tensor,
     normalizer: Tensor,
     system: System = "armt",
+    more: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor:
-    """`read` with queries q that are there already: (B, T, K)."""
+    """`read` with queries q that are there already: (B, T, K).
+
+    more: what is added to A^T q, (B, T, D), and to z . q, (B, T, 1) (`armt_core.in_order`).
+    """
     value = query @ associations.to(x.dtype)  # (B, T, D)
     weight = (query * normalizer.to(x.dtype).unsqueeze(-2)).sum(-1, keepdim=True)  # (B, T, 1)
+    if more is not None:
+        value, weight = value + more[0].to(x.dtype), weight + more[1].to(x.dtype)
     return torch.addcdiv(x, value, weight + floor(query, system))
 
 

@@ -40,6 +40,8 @@ class ArmtConfig(PretrainedConfig):
         (`armt_core.apart`; BERT-like backbones only).
     sentence_ends: token ids that end a sentence, only for memory tokens "apart": a sentence in
         which stretches have their middles is seen by the tokens of these stretches alone.
+    reads_in_order: each memory token also reads what those before it in its segment write; only for
+        memory tokens "apart" of the system "armt-exact", which writes them in order.
     system: what is handed from segment to segment, and how it is written (docs/memory.md).
         "armt": an associative memory a layer. "armt-exact": memory tokens are written one after the
         other, each exactly as strongly as its beta says. "armt-unit-keys": keys and queries are
@@ -68,6 +70,7 @@ class ArmtConfig(PretrainedConfig):
         segment_tokens: int = 256,
         memory_tokens: MemoryTokens = "own",
         sentence_ends: Sequence[int] = (),
+        reads_in_order: bool = False,
         system: System = "armt",
         window: int | None = None,
         deltas: dict[Role, int] | None = None,
@@ -95,6 +98,11 @@ class ArmtConfig(PretrainedConfig):
             raise ValueError(
                 f'Only memory tokens that are "apart" look at sentence_ends, not {memory_tokens!r}.'
             )
+        if reads_in_order and (memory_tokens != "apart" or system != "armt-exact"):
+            raise ValueError(
+                'Only memory tokens that are "apart" of the system "armt-exact" read in order, not '
+                f"{memory_tokens!r} of {system!r}."
+            )
         if system not in get_args(System):
             raise ValueError(f"system must be one of {get_args(System)}, not {system!r}.")
         if (window is None) == (system == "sliding-window") or (window is not None and window < 1):
@@ -111,6 +119,7 @@ class ArmtConfig(PretrainedConfig):
         self.segment_tokens = segment_tokens
         self.memory_tokens = memory_tokens
         self.sentence_ends = list(sentence_ends)
+        self.reads_in_order = reads_in_order
         self.system = system
         self.window = window
         self.reads_spans = reads_spans

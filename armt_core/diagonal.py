@@ -22,12 +22,13 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from armt_core import apart, together
 from armt_core.associative import read
 from armt_core.errors import ModelError
+from armt_core.in_order import Projections, read_in_order
 from armt_core.lowrank import LayerDelta, Role
 from armt_core.memory import MemoryState
 from armt_core.model import ArmtModel
 from armt_core.packing import PackedLinear
 from armt_core.reading import Reading, check_segments
-from armt_core.reads import Read
+from armt_core.reads import TokensRead
 
 Segment = together.Together | apart.Apart
 
@@ -103,7 +104,8 @@ class _StackedLayers:
             for layer, delta in zip(model.adapter.layers, model.delta(role), strict=True)
         ]
         _check_alike(layers)
-        self._query, self._system = model.associative.query, model.associative.system
+        self._memory, self._system = model.associative, model.associative.system
+        self._in_order = model.config.reads_in_order
         # Not torch.func.stack_module_state: it cuts the graph to the weights of the model.
         states = [dict([*layer.named_parameters(), *layer.named_buffers()]) for layer in layers]
         self._weights = {name: torch.stack([state[name] for state in states]) for name in states[0]}
@@ -130,14 +132,20 @@ class _StackedLayers:
             weights: dict[str, Tensor],
             A: Tensor,
             z: Tensor,
-            w_query: Tensor,
+            of: Projections,
             moving: tuple[Tensor, ...],
             fixed: tuple[Tensor, ...],
         ) -> tuple[Tensor, ...]:
             segment = going[0].holding(moving, fixed)
-            of_layer = partial(
-                read, associations=A, normalizer=z, w_query=w_query, system=self._system
+            once = partial(
+                read,
+                associations=A.to(dtype),
+                normalizer=z.to(dtype),
+                w_query=of.query,
+                system=self._system,
             )
+            again = partial(read_in_order, associations=A, normalizer=z, of=of, system=self._system)
+            of_layer = TokensRead(once, again if self._in_order else None)
             return functional_call(self._layer, weights, (segment, of_layer))
 
         moving = tuple(torch.stack(parts) for parts in zip(*(s.moving for s in going), strict=True))
@@ -146,9 +154,10 @@ class _StackedLayers:
             fixed = tuple(torch.stack(p) for p in zip(*(s.fixed for s in going), strict=True))
         call = vmap(one, (0, 0, 0, 0, 0, None if alike else 0), randomness="different")
         weights = {name: stacked[here] for name, stacked in self._weights.items()}
-        query = self._query[here].to(dtype)
+        m = self._memory
+        of = Projections(*(w[here] for w in (m.query, m.key, m.value, m.beta_weight, m.beta_bias)))
         with self._kernel():
-            moved = call(weights, A.to(dtype), z.to(dtype), query, moving, fixed)
+            moved = call(weights, A, z, of, moving, fixed)
         each = zip(*(stacked.unbind() for stacked in moved), strict=True)
         return [s.holding(after, s.fixed) for s, after in zip(going, each, strict=True)]
 
@@ -162,7 +171,7 @@ class _Layer(nn.Module):
         self.adapter.layers = nn.ModuleList([layer])
         self.layer, self.delta = layer, delta
 
-    def forward(self, segment: Segment, read: Read) -> tuple[Tensor, ...]:
+    def forward(self, segment: Segment, read: TokensRead) -> tuple[Tensor, ...]:
         return segment.layer(self.adapter, 0, read, self.delta).moving
 
 

@@ -28,14 +28,17 @@ from training.traced import (
 from training.worlds import Asked
 
 B, S, T = 2, 4, 9
-SYSTEMS = ["armt", "armt-exact"]
+#: The last is the exact one, whose memory tokens read in order.
+SYSTEMS = ["armt", "armt-exact", "in order"]
 
 
 def a_model(system: str = "armt") -> ArmtModel:
+    in_order = system == "in order"
     model = tiny_model(
+        reads_in_order=in_order,
         memory_tokens="apart",
         deltas={"memory": 2, "answer": 3},
-        system=system,
+        system="armt-exact" if in_order else system,
         sentence_ends=list(range(20)),
     )
     with torch.no_grad():

@@ -13,26 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from armt_core.associative import AssociativeMemory, Met, features, floor, meet
+from armt_core.associative import Met, Write, features, floor, meet
 from armt_core.config import System
-
-
-@dataclass(frozen=True)
-class Projections:
-    """Of one layer: W_q, W_k (d_mem, D), W_v (D, D), W_beta (D,) and b ()."""
-
-    query: Tensor
-    key: Tensor
-    value: Tensor
-    beta_weight: Tensor
-    beta_bias: Tensor
-
-
-def projections(memory: AssociativeMemory) -> list[Projections]:
-    """Those of each layer."""
-    # `unbind`, because the gradient of each `weight[index]` would be as large as all of it.
-    stacked = (memory.query, memory.key, memory.value, memory.beta_weight, memory.beta_bias)
-    return [Projections(*of) for of in zip(*(w.unbind() for w in stacked), strict=True)]
+from armt_core.in_order import Projections, found, writes_any
 
 
 @dataclass(frozen=True)
@@ -72,12 +55,37 @@ class Writes:
         """`armt_core.associative.read` of x (B, T, D)."""
         return self.recall(x, features(functional.linear(x, w_query.to(x.dtype)), system), system)
 
-    def recall(self, x: Tensor, query: Tensor, system: System = "armt") -> Tensor:
-        """`read` with queries (B, T, K) that are there already."""
+    def recall(
+        self,
+        x: Tensor,
+        query: Tensor,
+        system: System = "armt",
+        more: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
+        """`read` with queries (B, T, K) that are there already. more: `found`."""
         query = query.to(self.normalizer.dtype)
         with torch.autocast(x.device.type, enabled=False):
-            weight = query @ self.normalizer.unsqueeze(-1)  # (B, T, 1)
-            return (x + self.values(query) / (weight + floor(query, system))).to(x.dtype)
+            value, weight = self.values(query), query @ self.normalizer.unsqueeze(-1)  # (B, T, 1)
+            if more is not None:
+                value, weight = value + more[0], weight + more[1]
+            return (x + value / (weight + floor(query, system))).to(x.dtype)
+
+    @torch.no_grad()
+    def found(
+        self, query: Tensor, made: Tensor, of: Projections, system: System
+    ) -> tuple[Tensor, Tensor] | None:
+        """`armt_core.in_order.found` of queries (B, M, K) where these memory tokens (B, M, D) are
+        what would be written; None where none of them writes."""
+        if not writes_any(made, of):
+            return None
+        with torch.autocast(made.device.type, enabled=False):
+            m = made.to(self.normalizer.dtype)
+            keys = features(functional.linear(m, of.key), system)
+            beta = torch.sigmoid(m @ of.beta_weight + of.beta_bias)  # (B, M)
+            first = torch.zeros(len(m), dtype=torch.bool, device=m.device)
+            met = meet(keys, beta, self.normalizer, first, system)
+            change = met.change(functional.linear(m, of.value), beta, self.values(keys))
+            return found(query, Write(keys, change, beta, met.gamma, met.counted))
 
     def write(
         self,

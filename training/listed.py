@@ -14,9 +14,10 @@ from torch import Tensor
 
 from armt_core.config import System
 from armt_core.errors import ModelError
+from armt_core.in_order import projections
 from armt_core.model import ArmtModel
 from armt_core.together import enter
-from training.dual import Writes, projections
+from training.dual import Writes
 
 
 def read_listed(model: ArmtModel, ids: Tensor) -> list[Writes]:

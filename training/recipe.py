@@ -35,7 +35,8 @@ class Recipe:
     are trained ("deltas.reader"), the others stay as they are; none: all are. deltas: the rank of
     what roles change of the backbone; deltas of another rank are brought to it. begin_as: the
     role whose deltas another's begin as, by its name. system: how memory is written from here on,
-    a system of `ArmtModel` ("armt-exact"); none: as what the training starts from."""
+    a system of `ArmtModel` ("armt-exact"); none: as what the training starts from. reads_in_order:
+    whether memory tokens read what those before them in their segment write; none: likewise."""
 
     seed: int = 0
     learning_rate: float = 1e-4
@@ -50,6 +51,7 @@ class Recipe:
     deltas: Mapping[str, int] = field(default_factory=dict)
     begin_as: Mapping[str, str] = field(default_factory=dict)
     system: System | None = None
+    reads_in_order: bool | None = None
     stages: tuple[Stage, ...] = field(default=())
 
     @property

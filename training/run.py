@@ -42,7 +42,7 @@ def train_folder(
     if checkpoints.exists(output):
         model, words = open_start(output)
     else:
-        model, words = open_start(start, chosen.deltas, chosen.system)
+        model, words = open_start(start, chosen.deltas, chosen.system, chosen.reads_in_order)
         begin_roles(model, chosen.begin_as)
         if chosen.emptied < 1 and has_fresh_memory(model):
             begin(model, words, Texts(files.books(data, "train"), words))
@@ -59,13 +59,16 @@ T = TypeVar("T")
 
 
 def open_start(
-    start: Path, deltas: Mapping[str, int] | None = None, system: System | None = None
+    start: Path,
+    deltas: Mapping[str, int] | None = None,
+    system: System | None = None,
+    reads_in_order: bool | None = None,
 ) -> tuple[ArmtModel, Words]:
     """The float32 weights of a model folder or of a training, and its vocabulary.
 
     deltas: the rank of roles' deltas. Those of a role that the model has none for begin fresh,
     those of another rank become the nearest of this one (`LowRank.begin_near`). system: how memory
-    is written; None: as it was.
+    is written, reads_in_order: and read; None: as it was.
     """
     trained = not (start / "config.json").is_file()
     folder = start / _MODEL if trained else start
@@ -75,6 +78,8 @@ def open_start(
     config = ArmtConfig.from_pretrained(folder, local_files_only=True)
     config.deltas = {**(deltas or {}), **config.deltas}
     config.system = system or config.system
+    if reads_in_order is not None:
+        config.reads_in_order = reads_in_order
     config.reads_spans = True  # a model that does not read spans yet gets a fresh head for them
     if state is None:
         model = ArmtModel.from_pretrained(

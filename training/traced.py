@@ -8,6 +8,7 @@ Axes: L layers, B documents, S segments, T tokens, M memory tokens, K key featur
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -18,12 +19,13 @@ from armt_core.adapters import Context, Seen
 from armt_core.apart import placed, sees, sentences
 from armt_core.associative import Write, dpfp, recall
 from armt_core.errors import ModelError
+from armt_core.in_order import projections
 from armt_core.masks import attention_bias, positions
 from armt_core.memory import MemoryState
 from armt_core.model import ArmtModel
 from armt_core.reads import LayerReads
 from training.attention import FORWARD
-from training.dual import Writes, projections
+from training.dual import Writes
 from training.rows import Answers
 
 #: Segments that are read together; more would only fall out of the processor's cache.
@@ -135,9 +137,16 @@ def read_traced(
         for index in range(L):
             query = dpfp(functional.linear(tokens, of[index].query.to(tokens.dtype)))
             queries.append(query)
-            tokens = layers[index].recall(tokens, query.detach() if fixed else query, system)
-            seen = text.seen[index]
-            tokens = model.adapter.tokens_apart(index, seen, tokens, bias, delta[index])
+            query, layer, seen = query.detach() if fixed else query, layers[index], text.seen[index]
+            through = partial(
+                model.adapter.tokens_apart, index, seen, of_tokens=bias, delta=delta[index]
+            )
+            more = None
+            if model.config.reads_in_order:
+                # Not under `no_grad`, or autocast would keep weights without a gradient.
+                once = through(tokens=layer.recall(tokens, query, system))
+                more = layer.found(query, once, of[index], system)
+            tokens = through(tokens=layer.recall(tokens, query, system, more))
             # What is written is not read before the next segment.
             put = layers[index].write(tokens, count == 0, alive, of[index], system, fixed)
             new.append(put)
@@ -191,8 +200,14 @@ def read_one(model: ArmtModel, text: Text, memory: MemoryState) -> tuple[MemoryS
     reads, delta = LayerReads(memory, model.associative, tokens.dtype), model.delta("memory")
     made = []
     for index, seen in enumerate(text.seen):
-        tokens = reads(index, tokens)
-        tokens = model.adapter.tokens_apart(index, seen, tokens, bias, delta[index])
+        through = partial(
+            model.adapter.tokens_apart, index, seen, of_tokens=bias, delta=delta[index]
+        )
+        before = tokens
+        tokens = through(tokens=reads(index, before))
+        if model.config.reads_in_order:
+            again = reads.again(index, before, tokens)
+            tokens = tokens if again is None else through(tokens=again)
         made.append(tokens)
     return model.write(torch.stack(made), memory, text.told.any(-1))
 

@@ -159,7 +159,8 @@ class Babilong(Objective):
         if size.rivals:
             mistaken = rival_loss(queries, trace.keys, answers, asked, seen, sentences)
             loss, figures["rivals"] = loss + size.rivals * mistaken, float(mistaken.detach())
-            carried = carried_loss(trace, seen, sentences)
+            in_order = model.config.reads_in_order
+            carried = carried_loss(trace, seen, sentences, in_order)
             loss, figures["carried"] = loss + size.rivals * carried, float(carried.detach())
         return Learned(loss, figures)
 

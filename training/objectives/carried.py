@@ -20,14 +20,18 @@ from training.worlds import left_where
 
 
 def carried_loss(
-    trace: Trace, seen: Sequence[Sequence[Tensor | None]], facts: Sequence[Sequence[str]]
+    trace: Trace,
+    seen: Sequence[Sequence[Tensor | None]],
+    facts: Sequence[Sequence[str]],
+    reads_in_order: bool = False,
 ) -> Tensor:
     """Whether the query of each memory token that sees an object left is nearer to the key of where
     the one who left it went than to those of all facts of the batch that do not say so: as
     `rival_loss`, in all layers but the first third.
 
-    What was told in the same segment is not in memory yet, and does not count. seen: as of
-    `who_sees`. facts: the sentences of each document.
+    What was told in the same segment is not in memory yet, and does not count, but in a model that
+    reads in order, where it is if a memory token before this one tells it. seen: as of `who_sees`.
+    facts: the sentences of each document.
     """
     keys, held = trace.keys, held_by(seen, facts)
     place = {token: n for n, token in enumerate(held)}
@@ -38,9 +42,10 @@ def carried_loss(
             at, there = seen[b][left], seen[b][went]
             if at is None or there is None:
                 continue
-            known = [(b, s, m) for s, m in there.nonzero().tolist()]
+            told = there.nonzero().tolist()
             for s, m in at.nonzero().tolist():
-                if known[0][1] < s:
+                known = [(b, *by) for by in told if by[0] < s or (reads_in_order and by < [s, m])]
+                if known:
                     looking.append((b, s, m))
                     hits.append([place[token] for token in known])
                     rights.append([question in means for means in held.values()])
