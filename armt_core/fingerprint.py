@@ -46,8 +46,9 @@ def fingerprint(folder: Path, settings: dict[str, Any]) -> str:
     ranks = (config.get("deltas") or {}).items()
     reading = {role: rank for role, rank in ranks if role not in _ASKING_DELTAS}
     memory = {k: config.get(k) for k in own} | {"deltas": reading}
-    if config.get("sentence_ends"):  # older configurations do not name them
-        memory["sentence_ends"] = config["sentence_ends"]
+    for name in ("sentence_ends", "reads_in_order"):
+        if config.get(name):  # older configurations do not name them
+            memory[name] = config[name]
     described = {"backbone": backbone, "memory": memory, **settings}
     if config.get("system", "armt") != "armt":  # older configurations do not name it
         described |= {"system": config["system"], "window": config.get("window")}

@@ -33,7 +33,7 @@ def remembering(tmp_path_factory: pytest.TempPathFactory) -> DocumentModel:
         model.backbone.cls.predictions.bias[model.config.eos_token_id] = -100.0
     write_all(model)
     model.config.answers_from_memory, model.config.memory_tokens = True, "own"
-    model.config.sentence_ends = []
+    model.config.sentence_ends, model.config.reads_in_order = [], False
     if model.span is None:
         model.config.reads_spans, model.span = True, SpanHead(model.config.hidden_size)
     model.save_pretrained(folder)

@@ -163,9 +163,10 @@ def test_the_fingerprint_changes_with_whatever_changes_a_memory(copy):
         return after
 
     sizes = {"segment_tokens": 128, "num_memory_tokens": 8, "memory_dim": 16}
-    for name, value in {**sizes, "sentence_ends": []}.items():
+    in_order = json.loads((copy / "config.json").read_text(encoding="utf-8")).get("reads_in_order")
+    for name, value in {**sizes, "sentence_ends": [], "reads_in_order": not in_order}.items():
         found.add(changed(name, value))
-    assert len(found) == 6
+    assert len(found) == 7
     # What changes nothing that is read: a new calibration, another type of the file.
     assert changed("dtype", "float32") == original
     (copy / "answering.json").write_text("{}", encoding="utf-8")
@@ -174,7 +175,7 @@ def test_the_fingerprint_changes_with_whatever_changes_a_memory(copy):
     tokenizer = copy / "tokenizer.json"
     tokenizer.write_text(tokenizer.read_text(encoding="utf-8") + " ", encoding="utf-8")
     found.add(fingerprint(copy, SETTINGS))
-    assert len(found) == 7
+    assert len(found) == 8
     for part, same in (
         ("word_embeddings", False), ("deltas.memory", False), ("associative.key", False),
         ("deltas.answer", True), ("deltas.reader", True), ("span.weight", True),

@@ -13,7 +13,9 @@ from armt_core.reading import Reading
 from armt_core.systems import new_system
 from tests.fakes import FAMILIES, backbone_config, random_ids, tiny_model
 
-KINDS = [(f, kind) for f in FAMILIES for kind in ("own", "inline")] + [("bert", "apart")]
+KINDS = [(f, kind) for f in FAMILIES for kind in ("own", "inline")]
+#: "in order" is "apart" whose memory tokens read what those before them in their segment write.
+KINDS += [("bert", "apart"), ("bert", "in order")]
 LAYERS = 4
 
 
@@ -24,17 +26,19 @@ def a_model(family: str, kind: str, dtype: torch.dtype = torch.float64) -> ArmtM
     backbone.num_hidden_layers = LAYERS
     if family in ("mistral", "qwen2"):
         backbone.layer_types = ["full_attention"] * LAYERS
-    deltas = {"memory": 2} if kind == "apart" else None
+    apart = kind in ("apart", "in order")
+    deltas = {"memory": 2} if apart else None
     torch.manual_seed(0)
     config = ArmtConfig(
         backbone=backbone,
         num_memory_tokens=3,
         memory_dim=4,
         segment_tokens=24,
-        memory_tokens=kind,
-        sentence_ends=list(range(20)) if kind == "apart" else (),
+        memory_tokens="apart" if apart else kind,
+        sentence_ends=list(range(20)) if apart else (),
+        reads_in_order=kind == "in order",
         deltas=deltas,
-        system="armt-exact" if kind == "apart" else "armt",
+        system="armt-exact" if apart else "armt",
     )
     model = ArmtModel(config).to(dtype).eval()
     with torch.no_grad():
