@@ -64,3 +64,19 @@ def test_what_is_told_in_the_same_segment_or_outside_the_graph_does_not_count():
     both[0] = True
     assert float(carried_loss(traced(query), [[both, both]], [[WENT, LEFT]])) == 0
     assert float(carried_loss(traced(query), [[None, both]], [[WENT, LEFT]])) == 0
+
+
+def test_what_a_token_before_tells_in_the_same_segment_counts_where_tokens_read_in_order():
+    # One segment, three memory tokens: Mary's way, John's, and what he leaves, in this order.
+    keys = torch.eye(3).expand(3, 1, 1, 3, 3)
+    rest = torch.zeros(3, 1, 1, 3)
+    query = torch.tensor([0.0, 2.0, 0.0]).expand(3, 1, 1, 3, 3)
+    trace = Trace(keys, rest, rest, rest, torch.zeros(()), True, query)
+    tokens = list(torch.eye(3).bool().unsqueeze(1))  # token i sees fact i
+    told, facts = [tokens], [[OTHER, WENT, LEFT]]
+    assert float(carried_loss(trace, told, facts)) == 0
+    found = float(carried_loss(trace, told, facts, reads_in_order=True))
+    assert found == pytest.approx(math.log(1 + 2 * math.exp(-10)), abs=1e-6)
+    # A token after the one that looks up is not read by it.
+    turned = [[tokens[0], tokens[2], tokens[1]]]
+    assert float(carried_loss(trace, turned, facts, reads_in_order=True)) == 0

@@ -310,8 +310,12 @@ def test_ranks_and_the_write_change_at_the_start_and_nothing_else(words, tmp_pat
             weight.normal_()
     model.save_pretrained(tmp_path)
     words.tokenizer.save_pretrained(tmp_path)
-    lower, _ = open_start(tmp_path, {"answer": 2, "memory": 4, "reader": 5}, "armt-exact")
+    with pytest.raises(ModelError, match="read in order"):
+        open_start(tmp_path, reads_in_order=True)  # its write is not the exact one
+    ranks = {"answer": 2, "memory": 4, "reader": 5}
+    lower, _ = open_start(tmp_path, ranks, "armt-exact", reads_in_order=True)
     assert lower.config.system == lower.associative.system == "armt-exact"
+    assert lower.config.reads_in_order and not model.config.reads_in_order
     assert lower.config.deltas == {"answer": 2, "memory": 4, "reader": 5}
     grown, x = lower.deltas["reader"][1].widen, torch.randn(7, model.config.hidden_size)
     torch.testing.assert_close(grown(x), model.deltas["reader"][1].widen(x))

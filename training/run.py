@@ -80,6 +80,10 @@ def open_start(
     config.system = system or config.system
     if reads_in_order is not None:
         config.reads_in_order = reads_in_order
+        try:
+            ArmtConfig.from_dict(config.to_dict())
+        except ValueError as error:
+            raise ModelError(f"{start} cannot take reads_in_order: {error}") from error
     config.reads_spans = True  # a model that does not read spans yet gets a fresh head for them
     if state is None:
         model = ArmtModel.from_pretrained(
