@@ -1,6 +1,8 @@
 """bAbI stories replayed and simulated."""
 
+import itertools
 import random
+import re
 
 import pytest
 
@@ -129,3 +131,22 @@ def test_a_gift_can_be_the_first_that_a_short_story_tells():
     stories = [simulate(5, 3, random.Random(seed)) for seed in range(200)]
     given = sum(any(a.task == 5 for a in replay(story).questions()) for story in stories)
     assert given > 80
+
+
+def test_who_leaves_an_object_goes_on_at_once_as_often_as_is_said():
+    counts = {}
+    for share in (0.0, 0.5, 1.0):
+        on = left = 0
+        for seed in range(200):
+            story = simulate(2, 20, random.Random(seed), share)
+            for said, then in itertools.pairwise(story):
+                if found := re.fullmatch(r"(\w+) (?:left|discarded|put down|dropped) .*", said):
+                    left += 1
+                    on += (
+                        re.match(rf"{found[1]} (?:moved|journeyed|travelled|went)", then)
+                        is not None
+                    )
+        counts[share] = on / left
+    assert counts[0.0] < 0.3 and counts[1.0] == 1.0
+    assert abs(counts[0.5] - (counts[0.0] + 1) / 2) < 0.07
+    assert simulate(2, 20, random.Random(3)) == simulate(2, 20, random.Random(3), 0.0)

@@ -208,8 +208,12 @@ def leads_to(sentence: str) -> frozenset[str]:
     return frozenset()
 
 
-def simulate(task: int, facts: int, draw: random.Random) -> list[str]:
-    """`facts` sentences of a story of qa1 to qa5 (of qa4 always two), as bAbI tells them."""
+def simulate(task: int, facts: int, draw: random.Random, moved_on: float = 0.0) -> list[str]:
+    """`facts` sentences of a story of qa1 to qa5 (of qa4 always two), as bAbI tells them.
+
+    moved_on: of those who leave an object, the share who go elsewhere at once, so that where the
+    object lies is not where they are.
+    """
     if task == 4:
         return _places(draw)
     people, world = (GIVERS if task == 5 else MOVERS), World()
@@ -218,16 +222,21 @@ def simulate(task: int, facts: int, draw: random.Random) -> list[str]:
         for thing in OBJECTS:
             if draw.random() < 0.5:
                 world.holder_of[thing] = draw.choice(people)
+    goes: str | None = None
     while len(told) < facts:
-        sentence = _event(task, people, world, draw)
+        sentence = _event(task, people, world, draw, goes)
         world.tell(sentence)
         told.append(sentence)
+        left = _LEFT.fullmatch(sentence) if moved_on else None
+        goes = left[1] if left and draw.random() < moved_on else None
     return told
 
 
-def _event(task: int, people: tuple[str, ...], world: World, draw: random.Random) -> str:
-    """One thing that may happen now; in qa1 people only move."""
-    who = draw.choice(people)
+def _event(
+    task: int, people: tuple[str, ...], world: World, draw: random.Random, goes: str | None
+) -> str:
+    """One thing that may happen now; in qa1 people only move. goes: who does so if given."""
+    who = goes or draw.choice(people)
     here = world.place_of.get(who)
     held = [thing for thing, holder in world.holder_of.items() if holder == who]
     # Whose place was not told may be here, as in bAbI's own stories.
@@ -242,7 +251,7 @@ def _event(task: int, people: tuple[str, ...], world: World, draw: random.Random
     if task > 1 and here is not None:
         choices += ["take"] * (2 * bool(within_reach)) + ["leave"] * bool(held)
     choices += ["give"] * (_GIFTS * bool(task == 5 and held and others))
-    kind = draw.choice(choices)
+    kind = "go" if goes else draw.choice(choices)
     if kind == "take":
         thing = draw.choice(within_reach)
         return f"{who} {draw.choice(_TAKE)} the {thing} there."

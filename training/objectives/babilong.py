@@ -45,7 +45,8 @@ class Lengths:
     task is named so many are told and read once, and then met again: as many of their first
     segments as there is room for, among filler. renewed: after so many steps there are other
     stories, for what is met five times is known by heart. facts: fewest and most sentences of a
-    simulated story. full: how much of its segments a story fills at most. kinds: how the questions
+    simulated story. moved_on: of its people who leave an object, the share who go elsewhere at
+    once. full: how much of its segments a story fills at most. kinds: how the questions
     begin that are asked, as all do with "". beside: share of batches whose stories stand before
     their questions in one row, without memory: what answering is, before it is from memory.
     filled: share of batches that ask all questions of a story in one row, with a [MASK] for each
@@ -69,6 +70,7 @@ class Lengths:
     facts: tuple[int, int] = (2, 4)
     full: float = 0.5
     simulated: float = 1.0
+    moved_on: float = 0.0
     kinds: tuple[str, ...] = ("",)
     beside: float = 0.0
     filled: float = 0.0
@@ -198,7 +200,7 @@ class Babilong(Objective):
             made[task] = []
             while len(made[task]) < size.stories * size.tasks.count(task):
                 if draw.random() < size.simulated:
-                    facts = simulate(task, draw.randint(*size.facts), draw)
+                    facts = simulate(task, draw.randint(*size.facts), draw, size.moved_on)
                 else:
                     facts = list(draw.choice(self.stories[task]).facts)
                 fewest = math.ceil(_FACT * len(facts) / (size.full * most))
