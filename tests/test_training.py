@@ -153,6 +153,20 @@ def test_facts_beside_their_questions_are_answered_without_memory(words, texts):
         objective.answers([[]], [[Asked(1, "Who?", "unbelievable harbourmasters")]], True)
 
 
+def test_a_mixed_story_is_asked_all_that_it_answers(words, texts):
+    settings = Lengths(tasks=(5,), batch=3, questions=8, facts=(12, 16), segment_tokens=(256,))
+    model, asked = small_model(words).eval(), {}
+    for share in (0.0, 1.0):
+        objective = Babilong(replace(settings, mixed=share), words, texts, {})
+        with torch.no_grad():
+            stories, of = objective.drawn(model, 2, 256, random.Random(0))
+        for story, questions in zip(stories, of, strict=True):
+            true = {a.question: a.answer for a in replay(story.facts).questions()}
+            assert all(true[a.question] == a.answer for a in questions)
+        asked[share] = {a.task for questions in of for a in questions}
+    assert asked == {0.0: {5}, 1.0: {1, 2, 5}}
+
+
 def test_of_what_a_story_does_not_tell_nothing_is_to_be_said(words, texts):
     settings = Lengths(tasks=(1, 2), batch=3, questions=4, facts=(4, 9), absent=0.5)
     objective, model = Babilong(settings, words, texts, {}), small_model(words).eval()

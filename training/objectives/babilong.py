@@ -21,6 +21,7 @@ from training.objectives.base import Learned, Objective
 from training.objectives.carried import carried_loss
 from training.objectives.rivals import rival_loss
 from training.objectives.seeing import who_sees
+from training.objectives.tries import TRIES, nothing_asked
 from training.objectives.written import written_loss
 from training.recipe import RecipeError
 from training.rows import Answers, Words, ask
@@ -34,8 +35,6 @@ from training.worlds import Asked, replay, shuffled, simulate
 _FILLER = 64
 #: A story is told over at most so many segments. Tokens of a fact.
 _SPREAD, _FACT = 8, 8
-#: Beginnings of stories that are drawn before it is said that none answers a question.
-TRIES = 1000
 
 
 @dataclass(frozen=True)
@@ -50,12 +49,14 @@ class Lengths:
     begin that are asked, as all do with "". beside: share of batches whose stories stand before
     their questions in one row, without memory: what answering is, before it is from memory.
     filled: share of batches that ask all questions of a story in one row, with a [MASK] for each
-    answer (all answers of bAbI qa1 to qa5 are words of one token). absent: share of questions that
-    the story does not answer; nothing is to be said then, nor to a share `strange` of what no story
-    tells (`training.decoys`). reworded: share of questions in other words than bAbI's
-    (`training.wordings`). address, rivals, overlap, quiet: weights of the losses of what is looked
-    up and of what it is mistaken for (`training.objectives.addresses`, `rivals` and `carried`), of
-    keys that stray from all others (`training.traced`), and of what is written how (`written`).
+    answer (all answers of bAbI qa1 to qa5 are words of one token). mixed: share of stories that
+    are asked all they answer, of whatever task (where the giver is, in a story of gifts). absent:
+    share of questions that the story does not answer; nothing is to be said then, nor to a share
+    `strange` of what no story tells (`training.decoys`). reworded: share of questions in other
+    words than bAbI's (`training.wordings`). address, rivals, overlap, quiet: weights of the losses
+    of what is looked up and of what it is mistaken for (`training.objectives.addresses`, `rivals`
+    and `carried`), of keys that stray from all others (`training.traced`), and of what is written
+    how (`written`).
     decoys: share of stories and filler whose sentences of books have names of stories in them.
     fixed: what is said teaches no key and no query; these losses alone do. depth: only the last so
     many segments are in the graph (truncated back-propagation); None: all."""
@@ -74,6 +75,7 @@ class Lengths:
     kinds: tuple[str, ...] = ("",)
     beside: float = 0.0
     filled: float = 0.0
+    mixed: float = 0.0
     absent: float = 0.0
     strange: float = 0.0
     reworded: float = 0.0
@@ -245,6 +247,9 @@ class Babilong(Objective):
         at = dict(zip(own, sorted(draw.sample(range(S), len(own))), strict=True))
         places = [Place(at[p.segment], p.first, p.last) for p in story.places[: len(facts)]]
         moved = Story(facts, places, {at[s]: story.texts[s] for s in own})
+        if self.lengths.mixed and draw.random() < self.lengths.mixed:
+            # But qa3 alone is asked where things were: it is a guess (docs/decisions.md).
+            possible = [a for a in replay(facts).questions() if a.task in (task, 1, 2, 4, 5)]
         possible = shuffled(possible, facts, draw)
         # Memory is read by all questions of a story at once, so each has as many; again if few.
         asked = [possible[i % len(possible)] for i in range(self.lengths.questions)]
@@ -293,11 +298,3 @@ class Babilong(Objective):
             return Answers.filled(self.words, before, rows)
         told = [start + q for start, of in zip(before, put, strict=True) for q in of]
         return Answers.of(self.words, told, [answer for to in said for answer in to])
-
-
-def nothing_asked(tasks: Sequence[int], kinds: Sequence[str]) -> RecipeError:
-    """Says that a recipe's stories answer none of the questions that it asks."""
-    return RecipeError(
-        f"{TRIES} stories of the tasks {list(tasks)} answer no question that begins with one of"
-        f' {list(kinds)}. Let the recipe have longer stories ("facts").'
-    )

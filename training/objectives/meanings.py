@@ -20,10 +20,11 @@ from torch.nn import functional
 
 from armt_core.model import ArmtModel
 from training.data.files import BabiQuestion
-from training.objectives.babilong import TRIES, Babilong, Lengths, nothing_asked
+from training.objectives.babilong import Babilong, Lengths
 from training.objectives.base import Learned, Objective
 from training.objectives.rivals import Held, held_by, share
 from training.objectives.seeing import who_sees
+from training.objectives.tries import TRIES, nothing_asked
 from training.rows import Words
 from training.text import Texts
 from training.traced import ask_traced, read_traced
