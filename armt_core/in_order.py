@@ -70,7 +70,6 @@ def read_in_order(
     return recall(tokens, query, associations, normalizer, system, found(query, put))
 
 
-@torch.no_grad()
 def found(query: Tensor, written: Write) -> tuple[Tensor, Tensor]:
     """What each memory token finds of those before it in its segment: what is added to A^T q and to
     z . q of its query q_i (B, M, K), where one layer writes this (B, M, ...),

@@ -70,21 +70,21 @@ class Writes:
                 value, weight = value + more[0], weight + more[1]
             return (x + value / (weight + floor(query, system))).to(x.dtype)
 
-    @torch.no_grad()
     def found(
         self, query: Tensor, made: Tensor, of: Projections, system: System
     ) -> tuple[Tensor, Tensor] | None:
         """`armt_core.in_order.found` of queries (B, M, K) where these memory tokens (B, M, D) are
-        what would be written; None where none of them writes."""
+        what would be written; None where none of them writes. No gradient goes into that."""
         if not writes_any(made, of):
             return None
-        with torch.autocast(made.device.type, enabled=False):
+        with torch.no_grad(), torch.autocast(made.device.type, enabled=False):
             m = made.to(self.normalizer.dtype)
             keys = features(functional.linear(m, of.key), system)
             beta = torch.sigmoid(m @ of.beta_weight + of.beta_bias)  # (B, M)
             first = torch.zeros(len(m), dtype=torch.bool, device=m.device)
             met = meet(keys, beta, self.normalizer, first, system)
             change = met.change(functional.linear(m, of.value), beta, self.values(keys))
+        with torch.autocast(made.device.type, enabled=False):
             return found(query, Write(keys, change, beta, met.gamma, met.counted))
 
     def write(
