@@ -43,7 +43,7 @@ def begin(model: ArmtModel, words: Words, texts: Texts, number: int = TEXTS, see
     model.memory_tokens.copy_(model.adapter.tokens(torch.tensor([words.mask], device=device)))
     memory.value.copy_(_VALUE * torch.eye(width).expand_as(memory.value))
     memory.beta_weight.zero_()
-    memory.beta_bias.fill_(1.0)
+    memory.beta_bias.fill_(-torch.inf)  # there are no keys yet to read in order with
     random_numbers = torch.Generator().manual_seed(seed)
     start = torch.randn(memory.key.shape, generator=random_numbers) * width**-0.5
 
@@ -54,6 +54,7 @@ def begin(model: ArmtModel, words: Words, texts: Texts, number: int = TEXTS, see
         common = made[layer].flatten(0, 1).mean(0)
         memory.key[layer] = _sharing(start[layer].to(device), common)
         memory.query[layer] = _sharing(start[layer].to(device), asked[layer][mask].mean(0))
+    memory.beta_bias.fill_(1.0)
 
 
 def _sharing(weight: Tensor, common: Tensor) -> Tensor:
