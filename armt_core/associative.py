@@ -7,6 +7,7 @@ Axes: L layers, B documents, T tokens, M memory tokens, K = 6 * d_mem key featur
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -218,6 +219,16 @@ def _meet_in_order(keys: Tensor, beta: Tensor, normalizer: Tensor) -> Met:
     return Met(gamma, counted, n.clamp_min(1) + PRIOR, squared, overlap)
 
 
+class Projections(NamedTuple):
+    """Of one layer: W_q, W_k (d_mem, D), W_v (D, D), W_beta (D,), b (); of several: stacked."""
+
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    beta_weight: Tensor
+    beta_bias: Tensor
+
+
 class AssociativeMemory(nn.Module):
     """The projections of all layers' memories, stacked: W_q, W_k, W_v, and W_beta with b.
 
@@ -266,3 +277,13 @@ class AssociativeMemory(nn.Module):
             A = torch.where(alive[..., None, None], A, associations)
             z = torch.where(alive[..., None], z, normalizer)
         return A, z, written
+
+    def stacked(self) -> Projections:
+        """The projections of all L layers, each with L as its first axis."""
+        return Projections(self.query, self.key, self.value, self.beta_weight, self.beta_bias)
+
+
+def projections(memory: AssociativeMemory) -> list[Projections]:
+    """Those of each layer."""
+    # `unbind`, because the gradient of each `weight[index]` would be as large as all of it.
+    return [Projections(*of) for of in zip(*(w.unbind() for w in memory.stacked()), strict=True)]

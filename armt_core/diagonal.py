@@ -20,9 +20,9 @@ from torch.func import functional_call, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from armt_core import apart, together
-from armt_core.associative import read
+from armt_core.associative import Projections, read
 from armt_core.errors import ModelError
-from armt_core.in_order import Projections, read_in_order
+from armt_core.in_order import read_in_order
 from armt_core.lowrank import LayerDelta, Role
 from armt_core.memory import MemoryState
 from armt_core.model import ArmtModel
@@ -154,8 +154,7 @@ class _StackedLayers:
             fixed = tuple(torch.stack(p) for p in zip(*(s.fixed for s in going), strict=True))
         call = vmap(one, (0, 0, 0, 0, 0, None if alike else 0), randomness="different")
         weights = {name: stacked[here] for name, stacked in self._weights.items()}
-        m = self._memory
-        of = Projections(*(w[here] for w in (m.query, m.key, m.value, m.beta_weight, m.beta_bias)))
+        of = Projections(*(weight[here] for weight in self._memory.stacked()))
         with self._kernel():
             moved = call(weights, A, z, of, moving, fixed)
         each = zip(*(stacked.unbind() for stacked in moved), strict=True)

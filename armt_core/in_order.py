@@ -8,34 +8,15 @@ is exact where nobody waits for somebody who waits (docs/memory.md).
 Axes: B documents, M memory tokens, K key features, D width.
 """
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from armt_core.associative import AssociativeMemory, Write, features, recall, write
+from armt_core.associative import Projections, Write, features, recall, write
 from armt_core.config import System
 
 #: A memory token of a larger beta writes; what those of smaller ones leave is next to nothing.
-_WRITES = 0.5
-
-
-class Projections(NamedTuple):
-    """Of one layer: W_q, W_k (d_mem, D), W_v (D, D), W_beta (D,) and b ()."""
-
-    query: Tensor
-    key: Tensor
-    value: Tensor
-    beta_weight: Tensor
-    beta_bias: Tensor
-
-
-def projections(memory: AssociativeMemory) -> list[Projections]:
-    """Those of each layer."""
-    # `unbind`, because the gradient of each `weight[index]` would be as large as all of it.
-    stacked = (memory.query, memory.key, memory.value, memory.beta_weight, memory.beta_bias)
-    return [Projections(*of) for of in zip(*(w.unbind() for w in stacked), strict=True)]
+WRITES = 0.5
 
 
 def read_in_order(
@@ -49,8 +30,8 @@ def read_in_order(
     """`read` of a layer's memory tokens (B, M, D), each after what those before it write.
 
     made: (B, M, D), what the layer makes of the tokens that did not read each other. associations:
-    (B, K, D); normalizer: (B, K). Computed in the state's type; no gradient goes into what is
-    written.
+    (B, K, D); normalizer: (B, K). What they write is computed in the state's type, and no gradient
+    goes into it.
     """
     with torch.no_grad(), torch.autocast(tokens.device.type, enabled=False):
         first = torch.zeros(1, len(made), dtype=torch.bool, device=made.device)
@@ -79,13 +60,14 @@ def found(query: Tensor, written: Write) -> tuple[Tensor, Tensor]:
     Nothing where no token of a document writes: then no fact was told, and it is as if it were
     alone in the batch.
     """
-    told = (written.beta > _WRITES).any(-1).view(-1, 1, 1)  # (B, 1, 1)
-    near = (query.to(written.keys.dtype) @ written.keys.mT).tril(-1)  # (B, M, M)
-    near = torch.where(told, near, 0)
-    return near @ written.change, near @ written.counted.unsqueeze(-1)
+    told = (written.beta > WRITES).any(-1).view(-1, 1, 1)  # (B, 1, 1)
+    with torch.autocast(query.device.type, enabled=False):
+        near = (query.to(written.keys.dtype) @ written.keys.mT).tril(-1)  # (B, M, M)
+        near = torch.where(told, near, 0)
+        return near @ written.change, near @ written.counted.unsqueeze(-1)
 
 
 def writes_any(made: Tensor, of: Projections) -> bool:
     """Whether any of these memory tokens (B, M, D) writes. Whoever asks waits for the device."""
     logits = made.to(of.beta_weight.dtype) @ of.beta_weight + of.beta_bias  # (B, M)
-    return bool((torch.sigmoid(logits) > _WRITES).any())
+    return bool((torch.sigmoid(logits) > WRITES).any())

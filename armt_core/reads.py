@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Self
 import torch
 from torch import Tensor
 
-from armt_core.associative import AssociativeMemory, read
-from armt_core.in_order import Projections, projections, read_in_order, writes_any
+from armt_core.associative import AssociativeMemory, Projections, projections, read
+from armt_core.in_order import read_in_order, writes_any
 from armt_core.memory import MemoryState
 
 if TYPE_CHECKING:

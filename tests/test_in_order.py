@@ -6,8 +6,8 @@ from torch import Tensor
 
 from armt_core import ArmtConfig, ArmtModel
 from armt_core.apart import enter
-from armt_core.associative import read, write
-from armt_core.in_order import Projections, projections, read_in_order, writes_any
+from armt_core.associative import Projections, projections, read, write
+from armt_core.in_order import read_in_order, writes_any
 from armt_core.lowrank import LowRank
 from tests.fakes import backbone_config, random_ids, tiny_model
 

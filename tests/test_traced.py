@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from armt_core import ArmtModel, MemoryState
-from armt_core.associative import EPS
+from armt_core.associative import EPS, Projections
 from armt_core.associative import write as plain_write
 from armt_core.config import System
 from armt_core.lowrank import LowRank
 from tests.fakes import random_ids, tiny_model
-from training.dual import Projections, Writes
+from training.dual import Writes
 from training.objectives.addresses import address_loss, parts
 from training.objectives.rivals import rival_loss
 from training.rows import Answers

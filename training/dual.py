@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from armt_core.associative import Met, Write, features, floor, meet
+from armt_core.associative import Met, Projections, Write, features, floor, meet
 from armt_core.config import System
-from armt_core.in_order import Projections, found, writes_any
+from armt_core.in_order import found, writes_any
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,20 @@ class Writes:
         if not writes_any(made, of):
             return None
         with torch.no_grad(), torch.autocast(made.device.type, enabled=False):
-            m = made.to(self.normalizer.dtype)
-            keys = features(functional.linear(m, of.key), system)
-            beta = torch.sigmoid(m @ of.beta_weight + of.beta_bias)  # (B, M)
-            first = torch.zeros(len(m), dtype=torch.bool, device=m.device)
+            keys, values, logits = self._projected(made, of, system)
+            beta = torch.sigmoid(logits)
+            first = torch.zeros(len(made), dtype=torch.bool, device=made.device)
             met = meet(keys, beta, self.normalizer, first, system)
-            change = met.change(functional.linear(m, of.value), beta, self.values(keys))
-        with torch.autocast(made.device.type, enabled=False):
-            return found(query, Write(keys, change, beta, met.gamma, met.counted))
+            change = met.change(values, beta, self.values(keys))
+        return found(query, Write(keys, change, beta, met.gamma, met.counted))
+
+    def _projected(
+        self, tokens: Tensor, of: Projections, system: System
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Keys (B, M, K), values (B, M, D) and logits of beta (B, M) of memory tokens."""
+        m = tokens.to(self.normalizer.dtype)
+        keys = features(functional.linear(m, of.key), system)
+        return keys, functional.linear(m, of.value), m @ of.beta_weight + of.beta_bias
 
     def write(
         self,
@@ -102,10 +108,7 @@ class Writes:
         what is written has no gradient into its keys; `Written` has.
         """
         with torch.autocast(tokens.device.type, enabled=False):
-            m = tokens.to(self.normalizer.dtype)
-            made = features(functional.linear(m, of.key), system)
-            values = functional.linear(m, of.value)
-            logits = m @ of.beta_weight + of.beta_bias  # (B, M)
+            made, values, logits = self._projected(tokens, of, system)
             beta = torch.sigmoid(logits)
             met = meet(made, beta, self.normalizer, first, system)
             written = Written(made, logits, met)
@@ -114,7 +117,7 @@ class Writes:
                 met = meet(keys, beta, self.normalizer, first, system)
             else:
                 keys = made
-            there = alive.unsqueeze(-1).to(m.dtype)
+            there = alive.unsqueeze(-1).to(values.dtype)
             changes = there.unsqueeze(-1) * met.change(values, beta, self.values(keys))
             counted = (there * met.counted).unsqueeze(-1)
             normalizer = self.normalizer + (counted * keys).sum(-2)

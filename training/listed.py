@@ -12,9 +12,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from armt_core.associative import projections
 from armt_core.config import System
 from armt_core.errors import ModelError
-from armt_core.in_order import projections
 from armt_core.model import ArmtModel
 from armt_core.together import enter
 from training.dual import Writes

@@ -17,9 +17,8 @@ from torch.nn.attention import sdpa_kernel
 
 from armt_core.adapters import Context, Seen
 from armt_core.apart import placed, sees, sentences
-from armt_core.associative import Write, dpfp, recall
+from armt_core.associative import Write, dpfp, projections, recall
 from armt_core.errors import ModelError
-from armt_core.in_order import projections
 from armt_core.masks import attention_bias, positions
 from armt_core.memory import MemoryState
 from armt_core.model import ArmtModel

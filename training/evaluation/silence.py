@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import torch
 
+from armt_core.in_order import WRITES
 from armt_core.model import ArmtModel
 from training.decoys import decoy
 from training.evaluation.metrics import with_interval
@@ -48,6 +49,6 @@ def silence(
         for at in range(0, segments, _BATCH):
             part = Text.together(read[at : at + _BATCH])
             _, put = read_one(model, part, model.empty_memory(len(part.told)))
-            written += int((put.beta > 0.5).any(-1).any(0).sum())  # (L, B, M)
+            written += int((put.beta > WRITES).any(-1).any(0).sum())  # (L, B, M)
         rows.append(SilenceRow(name, segments, written / segments))
     return rows
