@@ -16,7 +16,15 @@ from typing import Any
 import gradio as gr
 import pytest
 from fpdf import FPDF
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Locator,
+    Page,
+    Route,
+    expect,
+    sync_playwright,
+)
 
 from app.ui import choosing
 from app.ui.choosing import brought_up_to_date, offer_what_is_typed
@@ -407,6 +415,34 @@ def test_a_document_is_deleted_after_its_extent_was_shown_and_leaves_every_open_
     expect(page.locator("#library")).not_to_contain_text("lockkeeper", timeout=60_000)
     ask(page, "Who is the lock keeper of Gannet Weir?")
     soon(page.locator(f"{NEWEST} .verdict"), "Not found")
+
+
+def test_a_page_whose_look_at_the_library_was_never_answered_looks_again(
+    visitor, address, yearbook, tmp_path
+):
+    path = tmp_path / "signal box.txt"
+    path.write_text("The signal box of Fenner Halt was painted green.", encoding="utf-8")
+    other = opened(visitor, address)
+    other.get_by_role("tab", name="Library").click()
+    soon(other.locator("#library"), yearbook)
+    lost: list[str] = []
+
+    def lose_one(route: Route) -> None:
+        if lost:
+            route.continue_()
+        else:
+            lost.append(route.request.url)
+            route.fulfill(json={"event_id": "an event of which nothing is ever heard"})
+
+    # Nobody does anything there, so what it asks is its looking, every few seconds.
+    other.wait_for_timeout(2000)
+    other.route("**/queue/join*", lose_one)
+    other.wait_for_event("request", lambda request: "queue/join" in request.url, timeout=60_000)
+    page = opened(visitor, address)
+    drop(page, path)
+    soon(page.locator("#reports"), "Read signal box: 1 page")
+    soon(other.locator("#library"), "signal box")
+    assert lost
 
 
 def test_the_memory_of_a_document_shows_its_size_where_it_was_written_and_what_was_new(
