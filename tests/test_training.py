@@ -624,6 +624,20 @@ def test_a_training_in_pieces_is_the_training_in_one(words, texts, tmp_path):
         train(small_model(words), recipe("babilong", 7), lambda _: made, tmp_path / "b")
 
 
+def test_a_checkpoint_of_before_a_setting_was_there_goes_on(words, texts, tmp_path):
+    made = {"babilong": objective("babilong", words, texts)}
+    train(small_model(words), recipe("babilong", 6), lambda _: made, tmp_path, stop_after=2)
+    state = checkpoints.load(tmp_path)
+    assert state["recipe"].pop("reads_in_order", 0) is None
+    checkpoints.save(tmp_path, state)
+    train(small_model(words), recipe("babilong", 6), lambda _: made, tmp_path)
+    assert checkpoints.load(tmp_path)["step"] == 6
+    del state["recipe"]["clip"]
+    checkpoints.save(tmp_path, state)
+    with pytest.raises(checkpoints.CheckpointError, match=r"another training \(clip\)"):
+        train(small_model(words), recipe("babilong", 6), lambda _: made, tmp_path)
+
+
 def test_a_checkpoint_counts_the_processor_time_of_all_its_pieces(words, texts, tmp_path):
     made = {"babilong": objective("babilong", words, texts)}
 

@@ -181,11 +181,12 @@ def _report(
 def _checkpoint(folder: Path, described: dict[str, object]) -> dict[str, Any] | None:
     """The checkpoint to go on with; None where there is none."""
     state = checkpoints.load(folder)
-    if state is not None and state["recipe"] != described:
-        before = state["recipe"]
-        other = [
-            name for name in {**before, **described} if before.get(name) != described.get(name)
-        ]
+    if state is None:
+        return None
+    # What recipes did not have yet when the checkpoint was written is None in one that leaves it.
+    before = state["recipe"]
+    other = [name for name in {**before, **described} if before.get(name) != described.get(name)]
+    if other:
         raise checkpoints.CheckpointError(
             f"The checkpoint in {folder} is of another training ({', '.join(other)}). Use another "
             f"--output; `training train` can begin from its weights with --start."
