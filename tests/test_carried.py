@@ -24,6 +24,12 @@ def test_who_leaves_something_is_where_they_went_last():
     assert left_where([OTHER, TOOK, LEFT]) == []  # nobody said where John is
 
 
+def test_who_goes_elsewhere_was_where_they_went_before():
+    story = [WENT, OTHER, AGAIN, AGAIN, LEFT, WENT]
+    found = [(2, 0), (4, 3), (5, 3)]  # nobody went anywhere with the fourth
+    assert left_where(story, moves=True) == [(*at, "Where is John?") for at in found]
+
+
 def traced(query: Tensor, segments: int = 3) -> Trace:
     """Three layers, one document, a memory token a segment, each with a key of its own; all read
     with this query."""

@@ -32,7 +32,8 @@ from training.fresh import _texts, begin
 from training.hiding import hide, tell
 from training.objectives import babilong
 from training.objectives.asking import Asking, AskingSettings
-from training.objectives.babilong import Babilong, Lengths, Story
+from training.objectives.babilong import Babilong, Story
+from training.objectives.lengths import Lengths
 from training.objectives.meanings import Meanings, MeaningsSettings
 from training.objectives.recall import Recall, RecallSettings, whole_words
 from training.recipe import Recipe, RecipeError, Stage, load_recipe

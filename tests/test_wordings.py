@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from training.simulating import simulate
 from training.wordings import (
     UNTOLD,
     UNTOLD_APART,
@@ -13,7 +14,7 @@ from training.wordings import (
     reworded,
     untold,
 )
-from training.worlds import GIVERS, MOVERS, OBJECTS, PLACES, replay, simulate
+from training.worlds import GIVERS, MOVERS, OBJECTS, PLACES, replay
 
 NAMES = {name.lower() for name in (*GIVERS, *MOVERS, *OBJECTS, *PLACES)}
 DIRECTIONS = {"north", "south", "east", "west"}
@@ -30,7 +31,8 @@ def test_every_question_of_babi_has_other_words_which_name_the_same(wordings):
     draw, seen = random.Random(0), set()
     for task in range(1, 6):
         for _ in range(20):
-            for asked in replay(simulate(task, 12, draw)).questions():
+            world = replay(simulate(task, 12, draw))
+            for asked in (*world.questions(), *world.earlier()):
                 other = reworded(asked.question, draw, wordings)
                 assert other != asked.question
                 assert named(other) == named(asked.question)
@@ -40,7 +42,8 @@ def test_every_question_of_babi_has_other_words_which_name_the_same(wordings):
 
 def test_one_wording_never_stands_for_two_questions():
     draw = random.Random(0)
-    asked = {a.question for t in range(1, 6) for a in replay(simulate(t, 40, draw)).questions()}
+    worlds = [replay(simulate(t, 40, draw)) for t in range(1, 6)]
+    asked = {a.question for world in worlds for a in (*world.questions(), *world.earlier())}
     meant: dict[str, str] = {}
     for question in sorted(asked):
         for wordings in (WORDINGS, WORDINGS_APART):

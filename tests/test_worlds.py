@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from training.worlds import answered_by, meaning, replay, simulate
+from training.simulating import simulate
+from training.worlds import answered_by, meaning, replay
 
 
 def answers(*facts: str) -> dict[str, str]:
@@ -71,7 +72,7 @@ def test_a_question_knows_the_facts_it_follows_from_and_those_they_overwrote():
     assert slots["Where is the milk?"] == ((1, 4, 5), (0, 2))  # who has it, then where they are
     assert slots["Who gave the milk?"] == ((4, 5),)
     assert slots["Who gave the milk to Mary?"] == ((4,),)
-    assert slots["Where was the milk before the garden?"] == ()
+    assert slots["Where was the milk before the garden?"] == ((1, 4, 5), (0, 2))  # likewise
     (where,) = [a for a in replay(facts).questions() if a.question == "Where is John?"]
     assert where.facts == (2,)
     assert where.rivals(facts) == 4  # all others that name John
@@ -85,6 +86,37 @@ def test_a_question_knows_the_facts_it_follows_from_and_those_they_overwrote():
         "What is the hallway east of?": 0,
         "What is west of the hallway?": 0,
         "What is the garden west of?": 1,
+    }
+
+
+def test_where_people_were_before_is_found_where_they_went_last():
+    told = [f"John went to the {place}." for place in ("office", "garden")]
+    world = replay([*told, "Mary moved to the office."])
+    (john,) = world.earlier()  # nobody said where Mary was before
+    assert (john.question, john.answer) == ("Where was John before the garden?", "office")
+    assert (john.slots, john.sought) == (((0, 1),), "Where is John?")
+    world.tell("John went to the garden.")  # where he is already
+    assert [a.answer for a in world.earlier()] == ["office"]
+
+
+def test_where_a_thing_was_before_is_found_by_who_brought_it_and_by_nobody_else():
+    told = ["John went to the office.", "John got the milk.", "John went to the garden."]
+
+    def slots(*more: str) -> dict[str, tuple[tuple[int, ...], ...]]:
+        asked = replay([*told, *more]).questions()
+        return {a.question: a.slots for a in asked if a.task == 3}
+
+    question = "Where was the milk before the garden?"
+    assert slots() == {question: ((1,), (0, 2))}
+    # He left it there and came from the office; where he went then is another matter.
+    assert slots("John left the milk.", "John went to the hallway.") == {question: ((1, 3),)}
+    # Mary, who came from the kitchen, did not bring it.
+    other = ["Mary went to the kitchen.", "Mary went to the garden.", "Mary took the milk."]
+    assert slots("John left the milk.", *other) == {question: ()}
+    # Of where it is no more nothing is found.
+    assert slots("John went to the hallway.") == {
+        question: (),
+        "Where was the milk before the hallway?": ((1,), (0, 2, 3)),
     }
 
 

@@ -19,8 +19,9 @@ from training.data.articles import Article, articles_of
 from training.decoys import strange
 from training.fresh import begin, has_fresh_memory
 from training.objectives.asking import Asking, AskingSettings
-from training.objectives.babilong import Babilong, Lengths
+from training.objectives.babilong import Babilong
 from training.objectives.base import Objective
+from training.objectives.lengths import Lengths
 from training.objectives.meanings import Meanings, MeaningsSettings
 from training.objectives.recall import Recall, RecallSettings
 from training.recipe import RecipeError, Stage, load_recipe

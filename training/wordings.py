@@ -28,9 +28,17 @@ WORDINGS: Mapping[str, tuple[str, ...]] = {
         "Where did the {0} end up?", "Where has the {0} been put?", "In which room is the {0} now?",
         "Where did somebody leave the {0}?", "Where was the {0} taken?", "Where's that {0}?",
     ),
+    r"Where was (the \w+|\w+) before the (\w+)\?": (
+        "Where had {0} been before the {1}?", "Before the {1}, where was {0}?",
+        "Which room was {0} in before the {1}?", "In which place was {0} before the {1}?",
+    ),
+    r"Where was ([A-Z]\w+) before the (\w+)\?": (
+        "Where did {0} come to the {1} from?", "Where was {0} before going to the {1}?",
+        "From which room did {0} come to the {1}?",
+    ),
     r"Where was the (\w+) before the (\w+)\?": (
-        "Where was the {0} before it was in the {1}?", "Where had the {0} been before the {1}?",
-        "Where was the {0} before it came to the {1}?", "Before the {1}, where was the {0}?",
+        "Where was the {0} before it was in the {1}?",
+        "Where was the {0} before it came to the {1}?",
     ),
     r"What is (\w+) of the (\w+)\?": (
         "Which room is {0} of the {1}?", "What lies {0} of the {1}?", "What's {0} of the {1}?",
@@ -74,7 +82,9 @@ WORDINGS_APART: Mapping[str, tuple[str, ...]] = {
     ),
     r"Where is ([A-Z]\w+)\?": ("Where did {0} go last?", "Which room has {0} gone to?"),
     r"Where is the (\w+)\?": ("Where was the {0} left?", "Where do I find that {0}?"),
-    r"Where was the (\w+) before the (\w+)\?": ("Where did the {0} stay before the {1}?",),
+    r"Where was (the \w+|\w+) before the (\w+)\?": ("Where did {0} stay before the {1}?",),
+    r"Where was ([A-Z]\w+) before the (\w+)\?": ("Where did {0} enter the {1} from?",),
+    r"Where was the (\w+) before the (\w+)\?": ("Where did the {0} get to the {1} from?",),
     r"What is (\w+) of the (\w+)\?": (
         "What room is {0} of the {1}?", "What is to the {0} of the {1}?",
         "Which room lies {0} of the {1}?",

@@ -15,20 +15,18 @@ PLACES = ("kitchen", "garden", "hallway", "bedroom", "bathroom", "office")
 OBJECTS = ("football", "apple", "milk")
 MOVERS = ("Mary", "John", "Daniel", "Sandra")
 GIVERS = ("Mary", "Fred", "Bill", "Jeff")
-_GO = ("moved", "journeyed", "travelled", "went", "went back")
-_TAKE = ("got", "picked up", "grabbed", "took")
-_LEAVE = ("left", "discarded", "put down", "dropped")
-_GIVE = ("gave", "handed", "passed")
+GO = ("moved", "journeyed", "travelled", "went", "went back")
+TAKE = ("got", "picked up", "grabbed", "took")
+LEAVE = ("left", "discarded", "put down", "dropped")
+GIVE = ("gave", "handed", "passed")
 #: Facts that compete for a question beyond so many do not make it likelier to be asked.
 _RIVALS = 4
-#: How much likelier a gift is than a way, where both may happen.
-_GIFTS = 3
-_OPPOSITE = {"north": "south", "south": "north", "east": "west", "west": "east"}
+OPPOSITE = {"north": "south", "south": "north", "east": "west", "west": "east"}
 
-_MOVED = re.compile(rf"(\w+) (?:{'|'.join(_GO)}) to the (\w+)\.")
-_TOOK = re.compile(rf"(\w+) (?:{'|'.join(_TAKE)}) the (\w+)(?: there)?\.")
-_LEFT = re.compile(rf"(\w+) (?:{'|'.join(_LEAVE)}) the (\w+)(?: there)?\.")
-_GAVE = re.compile(rf"(\w+) (?:{'|'.join(_GIVE)}) the (\w+) to (\w+)\.")
+_MOVED = re.compile(rf"(\w+) (?:{'|'.join(GO)}) to the (\w+)\.")
+_TOOK = re.compile(rf"(\w+) (?:{'|'.join(TAKE)}) the (\w+)(?: there)?\.")
+LEFT = re.compile(rf"(\w+) (?:{'|'.join(LEAVE)}) the (\w+)(?: there)?\.")
+_GAVE = re.compile(rf"(\w+) (?:{'|'.join(GIVE)}) the (\w+) to (\w+)\.")
 _LIES = re.compile(r"The (\w+) is (north|south|east|west) of the (\w+)\.")
 _OF = re.compile(r"What is the (\w+) (north|south|east|west) of\?")
 
@@ -42,7 +40,8 @@ class Asked:
     slots: which sentences of the story it follows from, counted from 0: first the one that
     says most of what is asked about, last the one that holds the answer; they may be one. Each
     comes after those that said the same of the same before, and hold no more. Empty where it
-    takes more than two. wording: how it is put where that is not as bAbI does.
+    takes more than two. wording: how it is put where that is not as bAbI does. present: the
+    question about now that is looked up for one about before, which the same sentences answer.
     """
 
     task: int
@@ -50,6 +49,12 @@ class Asked:
     answer: str
     slots: tuple[tuple[int, ...], ...] = ()
     wording: str = ""
+    present: str = ""
+
+    @property
+    def sought(self) -> str:
+        """The question whose answer is looked up."""
+        return self.present or self.question
 
     @property
     def put(self) -> str:
@@ -74,10 +79,13 @@ class Asked:
 @dataclass
 class World:
     """What the sentences so far have told, and which of them did: where people `moved`, where
-    objects were `touched` (taken, left, given)."""
+    objects were `touched` (taken, left, given). Of who `came_from` elsewhere: where they were
+    before; of what lies where somebody left it, where they `brought_from`."""
 
     told: int = 0
     place_of: dict[str, str] = field(default_factory=dict)  # of people
+    came_from: dict[str, str] = field(default_factory=dict)  # people
+    brought_from: dict[str, str | None] = field(default_factory=dict)  # objects that lie there
     holder_of: dict[str, str] = field(default_factory=dict)  # of objects
     path_of: dict[str, list[str]] = field(default_factory=dict)  # of objects, places in order
     gifts: list[tuple[str, str, str]] = field(default_factory=list)  # giver, object, receiver
@@ -91,6 +99,8 @@ class World:
         """Takes one sentence into account; one of another kind changes nothing."""
         if found := _MOVED.fullmatch(sentence):
             person, place = found.groups()
+            if self.place_of.get(person, place) != place:
+                self.came_from[person] = self.place_of[person]
             self.place_of[person] = place
             self.moved[person] = (*self.moved.get(person, ()), self.told)
             for thing, holder in self.holder_of.items():
@@ -102,8 +112,9 @@ class World:
             self.touched[thing] = (*self.touched.get(thing, ()), self.told)
             if person in self.place_of:
                 self._at(thing, self.place_of[person])
-        elif found := _LEFT.fullmatch(sentence):
+        elif found := LEFT.fullmatch(sentence):
             self.holder_of.pop(found[2], None)
+            self.brought_from[found[2]] = self.came_from.get(found[1])
             self.touched[found[2]] = (*self.touched.get(found[2], ()), self.told)
         elif found := _GAVE.fullmatch(sentence):
             giver, thing, receiver = found.groups()
@@ -133,12 +144,9 @@ class World:
             asked.append(Asked(2, f"Where is the {thing}?", path[-1], self._found(thing)))
             # Where a place was visited twice, the last visit is meant.
             before = {place: path[i] for i, place in enumerate(path[1:])}
-            asked += [
-                Asked(3, f"Where was the {thing} before the {place}?", earlier)
-                for place, earlier in before.items()
-            ]
+            asked += [self._before(thing, *there) for there in before.items()]
         for (a, direction, b), at in zip(self.lies, self.said, strict=True):
-            opposite = _OPPOSITE[direction]
+            opposite = OPPOSITE[direction]
             asked += [
                 Asked(4, f"What is {direction} of the {b}?", a, ((at,),)),
                 Asked(4, f"What is the {a} {direction} of?", b, ((at,),)),
@@ -159,6 +167,30 @@ class World:
             Asked(5, question, answer.lower(), (slot,)) for question, (answer, slot) in last.items()
         ]
 
+    def _before(self, thing: str, place: str, earlier: str) -> Asked:
+        """Where an object was before a place. If it is there now: where the one who has it, or left
+        it, came from, if that is so, and not somebody else brought it, whom nothing leads to."""
+        question = f"Where was the {thing} before the {place}?"
+        holder = self.holder_of.get(thing)
+        came = self.came_from.get(holder) if holder else self.brought_from.get(thing)
+        if place != self.path_of[thing][-1] or came != earlier:
+            return Asked(3, question, earlier)
+        return Asked(3, question, earlier, self._found(thing), present=f"Where is the {thing}?")
+
+    def earlier(self) -> list[Asked]:
+        """Where people were before they came to where they are: as qa3 asks of objects, which bAbI
+        never asks of people."""
+        return [
+            Asked(
+                3,
+                f"Where was {who} before the {self.place_of[who]}?",
+                before,
+                (self.moved[who],),
+                present=f"Where is {who}?",
+            )
+            for who, before in self.came_from.items()
+        ]
+
     def _found(self, thing: str) -> tuple[tuple[int, ...], ...]:
         """The sentences that say where an object is: who had it last, and where they were then."""
         holder, slot = self.holder_of.get(thing), self.touched[thing]
@@ -175,13 +207,15 @@ def replay(sentences: tuple[str, ...] | list[str]) -> World:
     return world
 
 
-def left_where(sentences: Sequence[str]) -> list[tuple[int, int, str]]:
+def left_where(sentences: Sequence[str], moves: bool = False) -> list[tuple[int, int, str]]:
     """Of each sentence that tells of an object being left: its number, that of the sentence which
-    says where the one who leaves it is, and the question that this one answers."""
+    says where the one who leaves it is, and the question that this one answers. moves: also of each
+    that tells of somebody going elsewhere, which is where they were before."""
     world, found = World(), []
     for number, sentence in enumerate(sentences):
-        if (left := _LEFT.fullmatch(sentence)) and left[1] in world.moved:
-            found.append((number, world.moved[left[1]][-1], f"Where is {left[1]}?"))
+        told = LEFT.fullmatch(sentence) or (moves and _MOVED.fullmatch(sentence))
+        if told and told[1] in world.moved and world.place_of[told[1]] != told[2]:
+            found.append((number, world.moved[told[1]][-1], f"Where is {told[1]}?"))
         world.tell(sentence)
     return found
 
@@ -189,7 +223,7 @@ def left_where(sentences: Sequence[str]) -> list[tuple[int, int, str]]:
 def meaning(question: str) -> str:
     """One wording for the two that qa4 has for the same question."""
     found = _OF.fullmatch(question)
-    return f"What is {_OPPOSITE[found[2]]} of the {found[1]}?" if found else question
+    return f"What is {OPPOSITE[found[2]]} of the {found[1]}?" if found else question
 
 
 @cache
@@ -202,79 +236,10 @@ def answered_by(sentence: str) -> frozenset[str]:
 def leads_to(sentence: str) -> frozenset[str]:
     """The questions that are answered by where the one is whom this sentence names: where an object
     is that somebody took, left or gave away."""
-    for pattern in (_TOOK, _LEFT, _GAVE):
+    for pattern in (_TOOK, LEFT, _GAVE):
         if found := pattern.fullmatch(sentence):
             return frozenset({f"Where is the {found[2]}?"})
     return frozenset()
-
-
-def simulate(task: int, facts: int, draw: random.Random, moved_on: float = 0.0) -> list[str]:
-    """`facts` sentences of a story of qa1 to qa5 (of qa4 always two), as bAbI tells them.
-
-    moved_on: of those who leave an object, the share who go elsewhere at once, so that where the
-    object lies is not where they are.
-    """
-    if task == 4:
-        return _places(draw)
-    people, world = (GIVERS if task == 5 else MOVERS), World()
-    told: list[str] = []
-    if task == 5:  # some objects are in somebody's hands already, or short stories have no gifts
-        for thing in OBJECTS:
-            if draw.random() < 0.5:
-                world.holder_of[thing] = draw.choice(people)
-    goes: str | None = None
-    while len(told) < facts:
-        sentence = _event(task, people, world, draw, goes)
-        world.tell(sentence)
-        told.append(sentence)
-        left = _LEFT.fullmatch(sentence) if moved_on else None
-        goes = left[1] if left and draw.random() < moved_on else None
-    return told
-
-
-def _event(
-    task: int, people: tuple[str, ...], world: World, draw: random.Random, goes: str | None
-) -> str:
-    """One thing that may happen now; in qa1 people only move. goes: who does so if given."""
-    who = goes or draw.choice(people)
-    here = world.place_of.get(who)
-    held = [thing for thing, holder in world.holder_of.items() if holder == who]
-    # Whose place was not told may be here, as in bAbI's own stories.
-    others = [p for p in people if p != who and world.place_of.get(p, here) == here]
-    within_reach = [
-        thing
-        for thing in OBJECTS
-        if thing not in world.holder_of
-        and (thing not in world.path_of or world.path_of[thing][-1] == here)
-    ]
-    choices = ["go"]
-    if task > 1 and here is not None:
-        choices += ["take"] * (2 * bool(within_reach)) + ["leave"] * bool(held)
-    choices += ["give"] * (_GIFTS * bool(task == 5 and held and others))
-    kind = "go" if goes else draw.choice(choices)
-    if kind == "take":
-        thing = draw.choice(within_reach)
-        return f"{who} {draw.choice(_TAKE)} the {thing} there."
-    if kind == "leave":
-        there = draw.choice(["", "", "", "", " there"])
-        return f"{who} {draw.choice(_LEAVE)} the {draw.choice(held)}{there}."
-    if kind == "give":
-        return f"{who} {draw.choice(_GIVE)} the {draw.choice(held)} to {draw.choice(others)}."
-    place = draw.choice([place for place in PLACES if place != here])
-    return f"{who} {draw.choice(_GO)} to the {place}."
-
-
-def _places(draw: random.Random) -> list[str]:
-    """Three places on a map, told in two sentences."""
-    a, b, c = draw.sample(PLACES, 3)
-    if draw.random() < 0.5:  # three in a row
-        direction = draw.choice(list(_OPPOSITE))
-        told = [f"The {a} is {direction} of the {b}.", f"The {b} is {direction} of the {c}."]
-    else:  # around one of them
-        one, other = draw.sample(list(_OPPOSITE), 2)
-        told = [f"The {a} is {one} of the {b}.", f"The {c} is {other} of the {b}."]
-    draw.shuffle(told)
-    return told
 
 
 def shuffled(asked: Sequence[Asked], facts: Sequence[str], draw: random.Random) -> list[Asked]:

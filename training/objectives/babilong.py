@@ -19,73 +19,24 @@ from training.hiding import Place, Told, filler, laid, tell
 from training.objectives.addresses import address_loss
 from training.objectives.base import Learned, Objective
 from training.objectives.carried import carried_loss
+from training.objectives.lengths import Lengths
 from training.objectives.rivals import rival_loss
 from training.objectives.seeing import who_sees
 from training.objectives.tries import TRIES, nothing_asked
 from training.objectives.written import written_loss
 from training.recipe import RecipeError
 from training.rows import Answers, Words, ask
+from training.simulating import simulate
 from training.text import Texts
 from training.traced import Text, ask_traced, read_on, read_traced
 from training.traced import texts as read_texts
 from training.wordings import reworded
-from training.worlds import Asked, replay, shuffled, simulate
+from training.worlds import Asked, replay, shuffled
 
 #: Segments of books without a fact that the stories of a round are hidden among.
 _FILLER = 64
 #: A story is told over at most so many segments. Tokens of a fact.
 _SPREAD, _FACT = 8, 8
-
-
-@dataclass(frozen=True)
-class Lengths:
-    """batch: B. questions: Q. segments: S, drawn anew for each batch from this list.
-    segment_tokens: most tokens of a segment, as many are drawn from. stories: for each time that a
-    task is named so many are told and read once, and then met again: as many of their first
-    segments as there is room for, among filler. renewed: after so many steps there are other
-    stories, for what is met five times is known by heart. facts: fewest and most sentences of a
-    simulated story. moved_on: of its people who leave an object, the share who go elsewhere at
-    once. full: how much of its segments a story fills at most. kinds: how the questions
-    begin that are asked, as all do with "". beside: share of batches whose stories stand before
-    their questions in one row, without memory: what answering is, before it is from memory.
-    filled: share of batches that ask all questions of a story in one row, with a [MASK] for each
-    answer (all answers of bAbI qa1 to qa5 are words of one token). mixed: share of stories that
-    are asked all they answer, of whatever task (where the giver is, in a story of gifts). absent:
-    share of questions that the story does not answer; nothing is to be said then, nor to a share
-    `strange` of what no story tells (`training.decoys`). reworded: share of questions in other
-    words than bAbI's (`training.wordings`). address, rivals, overlap, quiet: weights of the losses
-    of what is looked up and of what it is mistaken for (`training.objectives.addresses`, `rivals`
-    and `carried`), of keys that stray from all others (`training.traced`), and of what is written
-    how (`written`).
-    decoys: share of stories and filler whose sentences of books have names of stories in them.
-    fixed: what is said teaches no key and no query; these losses alone do. depth: only the last so
-    many segments are in the graph (truncated back-propagation); None: all."""
-
-    tasks: tuple[int, ...] = (1,)
-    batch: int = 16
-    questions: int = 4
-    segments: tuple[int, ...] = (1,)
-    segment_tokens: tuple[int, ...] = (64,)
-    stories: int = 32
-    renewed: int = 25
-    facts: tuple[int, int] = (2, 4)
-    full: float = 0.5
-    simulated: float = 1.0
-    moved_on: float = 0.0
-    kinds: tuple[str, ...] = ("",)
-    beside: float = 0.0
-    filled: float = 0.0
-    mixed: float = 0.0
-    absent: float = 0.0
-    strange: float = 0.0
-    reworded: float = 0.0
-    address: float = 0.0
-    rivals: float = 0.0
-    overlap: float = 1.0
-    quiet: float = 0.0
-    decoys: float = 0.0
-    fixed: bool = False
-    depth: int | None = None
 
 
 @dataclass(frozen=True)
@@ -164,7 +115,7 @@ class Babilong(Objective):
             mistaken = rival_loss(queries, trace.keys, answers, asked, seen, sentences)
             loss, figures["rivals"] = loss + size.rivals * mistaken, float(mistaken.detach())
             in_order = model.config.reads_in_order
-            carried = carried_loss(trace, seen, sentences, in_order)
+            carried = carried_loss(trace, seen, sentences, in_order, size.before)
             loss, figures["carried"] = loss + size.rivals * carried, float(carried.detach())
         return Learned(loss, figures)
 
@@ -248,12 +199,14 @@ class Babilong(Objective):
         places = [Place(at[p.segment], p.first, p.last) for p in story.places[: len(facts)]]
         moved = Story(facts, places, {at[s]: story.texts[s] for s in own})
         if self.lengths.mixed and draw.random() < self.lengths.mixed:
-            # But qa3 alone is asked where things were: it is a guess (docs/decisions.md).
-            possible = [a for a in replay(facts).questions() if a.task in (task, 1, 2, 4, 5)]
+            # Where that is a guess, qa3 alone is asked where things were (docs/decisions.md).
+            rest = (1, 2, 4, 5, *((3,) if self.lengths.before else ()))
+            possible = [a for a in self._known(facts) if a.task in (task, *rest)]
         possible = shuffled(possible, facts, draw)
         # Memory is read by all questions of a story at once, so each has as many; again if few.
         asked = [possible[i % len(possible)] for i in range(self.lengths.questions)]
-        known = {a.question for a in replay(facts).questions()}
+        world = replay(facts)
+        known = {a.question for a in (*world.questions(), *world.earlier())}
         for i in range(len(asked)):
             if draw.random() < self.lengths.absent:
                 others = self._of(task, draw.choice(told[task]).facts)
@@ -268,8 +221,16 @@ class Babilong(Objective):
 
     def _of(self, task: int, facts: list[str]) -> list[Asked]:
         """The questions of a task that these facts answer, of the `kinds` that are asked."""
-        known = replay(facts).questions()
+        known = self._known(facts)
         return [a for a in known if a.task == task and a.question.startswith(self.lengths.kinds)]
+
+    def _known(self, facts: list[str]) -> list[Asked]:
+        """The questions that these facts answer, of all tasks."""
+        world = replay(facts)
+        asked = world.questions()
+        if self.lengths.before:
+            asked = [a for a in asked if a.task != 3 or a.slots] + world.earlier()
+        return asked
 
     def _figures(
         self, kind: str, right: Tensor, asked: Sequence[Sequence[Asked]]

@@ -24,6 +24,7 @@ def carried_loss(
     seen: Sequence[Sequence[Tensor | None]],
     facts: Sequence[Sequence[str]],
     reads_in_order: bool = False,
+    moves: bool = False,
 ) -> Tensor:
     """Whether the query of each memory token that sees an object left is nearer to the key of where
     the one who left it went than to those of all facts of the batch that do not say so: as
@@ -31,14 +32,15 @@ def carried_loss(
 
     What was told in the same segment is not in memory yet, and does not count, but in a model that
     reads in order, where it is if a memory token before this one tells it. seen: as of `who_sees`.
-    facts: the sentences of each document.
+    facts: the sentences of each document. moves: what a token looks up that sees somebody go
+    elsewhere counts, too: where they were.
     """
     keys, held = trace.keys, held_by(seen, facts)
     place = {token: n for n, token in enumerate(held)}
     looking: list[tuple[int, int, int]] = []
     hits, rights = [], []
     for b, sentences in enumerate(facts):
-        for left, went, question in left_where(sentences):
+        for left, went, question in left_where(sentences, moves):
             at, there = seen[b][left], seen[b][went]
             if at is None or there is None:
                 continue

@@ -20,15 +20,17 @@ from torch.nn import functional
 
 from armt_core.model import ArmtModel
 from training.data.files import BabiQuestion
-from training.objectives.babilong import Babilong, Lengths
+from training.objectives.babilong import Babilong
 from training.objectives.base import Learned, Objective
+from training.objectives.lengths import Lengths
 from training.objectives.rivals import Held, held_by, share
 from training.objectives.seeing import who_sees
 from training.objectives.tries import TRIES, nothing_asked
 from training.rows import Words
+from training.simulating import simulate
 from training.text import Texts
 from training.traced import ask_traced, read_traced
-from training.worlds import Asked, meaning, replay, simulate
+from training.worlds import Asked, meaning, replay
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ def _looked_up(
         sentence = facts[b][slot[-1]]
         wanted = holds(sentence, last)
         if not last or len(a.slots) == 1:
-            wanted &= {a.question}
+            wanted &= {a.sought}
         if len(wanted) != 1:
             continue
         hit = torch.zeros(len(place), dtype=torch.bool)

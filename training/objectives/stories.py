@@ -25,7 +25,8 @@ from armt_core.systems import SystemModel
 from ingest.sentences import sentence_spans
 from training.hiding import most_facts, tell
 from training.objectives.base import Learned, Objective
-from training.worlds import MOVERS, replay, simulate
+from training.simulating import simulate
+from training.worlds import MOVERS, replay
 
 #: Padding, and every word that is not in the vocabulary.
 PAD, UNKNOWN = 0, 1
