@@ -8,7 +8,7 @@ import pytest
 from app.support import MemoryCalibration
 from armt_core.document_model import Said
 from benchmarks import memory_answers
-from benchmarks.memory_answers import Judged, Kind, fitted, memory_calibration
+from benchmarks.memory_answers import Judged, Kind, fitted, memory_calibration, surest
 
 
 def judged(kind: Kind, right: bool, chance: float, urgency: float = 1.0) -> Judged:
@@ -28,7 +28,15 @@ def test_a_chance_that_is_right_already_is_left_as_it_is():
         assert found.confidence(Said("", chance, 0.5)) == pytest.approx(chance, abs=0.03)
 
 
-def test_the_line_lies_above_all_wrong_answers_about_articles_and_every_kind_is_counted(
+def test_one_wrong_answer_in_five_hundred_does_not_move_the_line():
+    wrong = [0.3, 0.97, 0.6, 0.9]
+    assert [surest(wrong, asked) for asked in (499, 500, 999, 1000, 2000)] == [
+        0.97, 0.9, 0.9, 0.6, 0.0,
+    ]  # fmt: skip
+    assert surest([], 10) == 0
+
+
+def test_the_line_lies_above_wrong_answers_about_articles_and_every_kind_is_counted(
     monkeypatch,
 ):
     articles = [judged("articles", False, 0.9), judged("articles", False, 0.3)]

@@ -214,6 +214,23 @@ def test_a_question_in_other_words_keeps_its_answer_and_its_facts(words, texts):
     assert [row[1 : 1 + len(own)] for row, own in zip(tokens, rows, strict=True)] == rows
 
 
+def test_where_people_were_before_is_asked_of_a_share_of_stories(words, texts):
+    def asked_of(before: float) -> list[Asked]:
+        settings = Lengths((3,), 60, 4, segments=(8,), facts=(16, 24), before=before)
+        objective = Babilong(settings, words, texts, {})
+        _, asked = objective.drawn(small_model(words).eval(), 8, 128, random.Random(0))
+        return [a for of in asked for a in of]
+
+    def of_people(asked: list[Asked]) -> float:
+        return sum(" the " not in a.question.split(" before ")[0] for a in asked) / len(asked)
+
+    assert of_people(asked_of(0.0)) == 0 and of_people(asked_of(1.0)) == 1
+    half = asked_of(0.5)
+    assert 0.4 < of_people(half) < 0.9  # most short stories bring nothing anywhere
+    assert all(a.task == 3 and a.slots and a.present for a in half)
+    assert not all(a.slots for a in asked_of(0.0))
+
+
 def test_strange_questions_come_from_the_training_half_of_other_sets(words, texts, monkeypatch):
     asked = []
 

@@ -115,7 +115,7 @@ class Babilong(Objective):
             mistaken = rival_loss(queries, trace.keys, answers, asked, seen, sentences)
             loss, figures["rivals"] = loss + size.rivals * mistaken, float(mistaken.detach())
             in_order = model.config.reads_in_order
-            carried = carried_loss(trace, seen, sentences, in_order, size.before)
+            carried = carried_loss(trace, seen, sentences, in_order, size.before > 0)
             loss, figures["carried"] = loss + size.rivals * carried, float(carried.detach())
         return Learned(loss, figures)
 
@@ -181,6 +181,7 @@ class Babilong(Objective):
         self, told: Mapping[int, Sequence[Story]], S: int, draw: random.Random
     ) -> tuple[Story, list[Asked]]:
         """The beginning of a story, in some of S segments, and Q questions about it."""
+        before = self.lengths.before
         for _ in range(TRIES):  # a few beginnings answer no question of their task
             task = draw.choice(self.lengths.tasks)
             story = draw.choice(told[task])
@@ -191,6 +192,8 @@ class Babilong(Objective):
                 if place.segment <= own[-1]
             ]
             possible = self._of(task, facts)
+            if before and task == 3 and (not possible or draw.random() < before):
+                possible = replay(facts).earlier()
             if possible:
                 break
         else:
@@ -200,8 +203,9 @@ class Babilong(Objective):
         moved = Story(facts, places, {at[s]: story.texts[s] for s in own})
         if self.lengths.mixed and draw.random() < self.lengths.mixed:
             # Where that is a guess, qa3 alone is asked where things were (docs/decisions.md).
-            rest = (1, 2, 4, 5, *((3,) if self.lengths.before else ()))
+            rest = (1, 2, 4, 5, *((3,) if before else ()))
             possible = [a for a in self._known(facts) if a.task in (task, *rest)]
+            possible += replay(facts).earlier() if before else []
         possible = shuffled(possible, facts, draw)
         # Memory is read by all questions of a story at once, so each has as many; again if few.
         asked = [possible[i % len(possible)] for i in range(self.lengths.questions)]
@@ -225,12 +229,9 @@ class Babilong(Objective):
         return [a for a in known if a.task == task and a.question.startswith(self.lengths.kinds)]
 
     def _known(self, facts: list[str]) -> list[Asked]:
-        """The questions that these facts answer, of all tasks."""
-        world = replay(facts)
-        asked = world.questions()
-        if self.lengths.before:
-            asked = [a for a in asked if a.task != 3 or a.slots] + world.earlier()
-        return asked
+        """The questions of bAbI that these facts answer, and are asked for."""
+        known = replay(facts).questions()
+        return [a for a in known if a.task != 3 or a.slots] if self.lengths.before else known
 
     def _figures(
         self, kind: str, right: Tensor, asked: Sequence[Sequence[Asked]]

@@ -17,8 +17,9 @@ class Lengths:
     filled: share of batches that ask all questions of a story in one row, with a [MASK] for each
     answer (all answers of bAbI qa1 to qa5 are words of one token). mixed: share of stories that
     are asked all they answer, of whatever task (where the giver is, in a story of gifts). before:
-    whether it is asked, too, where people were before they came to where they are, which a memory
-    token that sees them go has to look up; of objects then only what is found so is asked. absent:
+    share of the stories of qa3 that are asked where people were before they came to where they are,
+    which a memory token that sees them go has to look up, as all those are of whose objects nothing
+    can be found so; of objects that alone is asked then. 0: all that qa3 asks, and no such. absent:
     share of questions that the story does not answer; nothing is to be said then, nor to a share
     `strange` of what no story tells (`training.decoys`). reworded: share of questions in other
     words than bAbI's (`training.wordings`). address, rivals, overlap, quiet: weights of the losses
@@ -44,7 +45,7 @@ class Lengths:
     beside: float = 0.0
     filled: float = 0.0
     mixed: float = 0.0
-    before: bool = False
+    before: float = 0.0
     absent: float = 0.0
     strange: float = 0.0
     reworded: float = 0.0
