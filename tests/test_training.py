@@ -226,7 +226,7 @@ def test_where_people_were_before_is_asked_of_a_share_of_stories(words, texts):
 
     assert of_people(asked_of(0.0)) == 0 and of_people(asked_of(1.0)) == 1
     half = asked_of(0.5)
-    assert 0.4 < of_people(half) < 0.9  # most short stories bring nothing anywhere
+    assert 0.4 < of_people(half) < 0.9  # where nothing was brought anywhere people are asked about
     assert all(a.task == 3 and a.slots and a.present for a in half)
     assert not all(a.slots for a in asked_of(0.0))
 

@@ -66,9 +66,8 @@ def build(service: Service) -> gr.Blocks:
         look: Any = {"outputs": seen, "show_progress": "hidden", "api_visibility": "private"}
         page.load(service.revision, **look)
         page.load(asking.reopen, outputs=asking.reopened, api_visibility="private")
-        # "once" would wait for ever for an answer that the browser lost on its way (it closes its
-        # stream when nothing is pending, also when the next look was sent just then), and never
-        # look again. Another look opens a stream again, which brings what was lost, too.
+        # With "once", the timer's own, an answer that never comes would end the looking for good:
+        # Gradio sends no look while one is pending.
         gr.Timer(LOOK).tick(service.revision, trigger_mode="multiple", **look)
         for change in keeping.changes:
             change.then(service.revision, **look)

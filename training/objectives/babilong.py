@@ -191,9 +191,11 @@ class Babilong(Objective):
                 for fact, place in zip(story.facts, story.places, strict=True)
                 if place.segment <= own[-1]
             ]
+            world = replay(facts)
+            people = world.earlier() if before else []
             possible = self._of(task, facts)
             if before and task == 3 and (not possible or draw.random() < before):
-                possible = replay(facts).earlier()
+                possible = people
             if possible:
                 break
         else:
@@ -202,14 +204,12 @@ class Babilong(Objective):
         places = [Place(at[p.segment], p.first, p.last) for p in story.places[: len(facts)]]
         moved = Story(facts, places, {at[s]: story.texts[s] for s in own})
         if self.lengths.mixed and draw.random() < self.lengths.mixed:
-            # Where that is a guess, qa3 alone is asked where things were (docs/decisions.md).
-            rest = (1, 2, 4, 5, *((3,) if before else ()))
-            possible = [a for a in self._known(facts) if a.task in (task, *rest)]
-            possible += replay(facts).earlier() if before else []
+            # Without `before` qa3 is a guess, and only its own stories are asked it.
+            possible = [a for a in self._known(facts) if before or a.task in (task, 1, 2, 4, 5)]
+            possible += people
         possible = shuffled(possible, facts, draw)
         # Memory is read by all questions of a story at once, so each has as many; again if few.
         asked = [possible[i % len(possible)] for i in range(self.lengths.questions)]
-        world = replay(facts)
         known = {a.question for a in (*world.questions(), *world.earlier())}
         for i in range(len(asked)):
             if draw.random() < self.lengths.absent:
@@ -229,7 +229,8 @@ class Babilong(Objective):
         return [a for a in known if a.task == task and a.question.startswith(self.lengths.kinds)]
 
     def _known(self, facts: list[str]) -> list[Asked]:
-        """The questions of bAbI that these facts answer, and are asked for."""
+        """The questions of bAbI that these facts answer; with `before`, of qa3 those alone whose
+        facts are known."""
         known = replay(facts).questions()
         return [a for a in known if a.task != 3 or a.slots] if self.lengths.before else known
 
