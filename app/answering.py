@@ -9,14 +9,15 @@ from pathlib import Path
 from threading import Lock
 from typing import get_args
 
-from app.evidence import Evidence, gather
+from app.evidence import Evidence, best_sentences, gather
 from app.memories import Memories
+from app.remembered import remembered
 from app.results import Answer, Citation, FoundPassage, Memory, MemoryAnswer, Part, Place
 from app.searching import Method, Scope, Scored, Searcher
+from app.since import told_by
 from app.support import Calibrations, QuestionWords, load_calibration
 from armt_core.document_model import DocumentModel
 from armt_core.errors import DamagedSnapshot, UnknownDocument, UsageError
-from armt_core.memory import MemoryState
 from ingest.runs import to_page_span
 from ingest.settings import DEFAULT_MODEL, open_reader
 from storage.library import Library
@@ -174,9 +175,7 @@ class Answerer:
             found = self._searcher.search(question, scopes, k, plain=self._plain)
         yield _as_found(found)
         with self._lock, _timed(timings, "read"):
-            best = self._best(self._evidence(question, scopes, found))
-            also = {passage.id: scored.also for passage, scored in found}
-            citations = tuple(self._cite(e, score, also[e.passage.id]) for e, score in best)
+            best, citations = self._cited(question, scopes, found)
         answer = Answer(
             question=question,
             answer=None,
@@ -206,13 +205,17 @@ class Answerer:
             )
             yield answer
         with self._lock, _timed(timings, "memory"):
-            said = self._from_memory(question, scopes)
-        timings["total"] = round(sum(timings.values()), 1)
+            calibration = self._memory_calibration if self.answers_from_memory else None
+            said = remembered(question, scopes, self.model, calibration)
         answer = replace(answer, memory_answer=said)
         # A passage tells what was so when it was written, memory what is so at the end.
         surer = said is not None and (not answer.found or said.confidence > answer.confidence)
         if said is not None and surer and said.confidence >= self.memory_threshold:
-            answer = answer.by_memory(said)
+            yield answer.by_memory(said)
+            with self._lock, _timed(timings, "since"):
+                since = self._since(said, question, scopes)
+            answer = answer.by_memory(said, since)
+        timings["total"] = round(sum(timings.values()), 1)
         yield answer
 
     @property
@@ -234,21 +237,28 @@ class Answerer:
         kept = self._searcher.sentence_vectors([passage.id for passage, _ in found])
         return gather(question, words, scopes, found, self.model, self._reads, kept)
 
-    def _best(self, evidence: Sequence[Evidence]) -> list[tuple[Evidence, float]]:
-        """The best sentence of each passage and its score, the highest first.
+    def _cited(
+        self, question: str, scopes: Sequence[Scope], found: Sequence[tuple[Passage, Scored]]
+    ) -> tuple[list[tuple[Evidence, float]], tuple[Citation, ...]]:
+        """The best sentence of each passage found and its score, the highest first, and as what
+        each is cited."""
+        best = best_sentences(self._evidence(question, scopes, found), self._calibration)
+        also = {passage.id: scored.also for passage, scored in found}
+        return best, tuple(self._cite(e, score, also[e.passage.id]) for e, score in best)
 
-        The first one's score is the confidence; the others have as much less as they have
-        of the share.
-        """
-        if not evidence:
-            return []
-        shares = self._calibration.shares([item.features for item in evidence])
-        best: dict[int, tuple[Evidence, float]] = {}
-        for item, share in sorted(zip(evidence, shares, strict=True), key=lambda pair: -pair[1]):
-            best.setdefault(item.passage.id, (item, share))
-        first, most = next(iter(best.values()))
-        confidence = self._calibration.confidence(first.features, most)
-        return [(item, confidence * share / most) for item, share in best.values()]
+    def _since(self, said: MemoryAnswer, question: str, scopes: Sequence[Scope]) -> Citation | None:
+        """What told the memory: of its passage the sentence nearest to question and answer."""
+        if "memory-since" in self._without:
+            return None
+        (scope,) = (scope for scope in scopes if scope.document.id == said.document_id)
+        passage = told_by(said.text, question, scope, self.library, self.model)
+        if passage is None:
+            return None
+        text = f"{question} {said.text}"
+        (query,) = self.model.question_vectors(text, [scope.memory])
+        found = [(passage, Scored(passage.id, said.confidence, 0.0))]
+        best, _ = self._cited(text, [replace(scope, query=query)], found)
+        return self._cite(best[0][0], said.confidence, ()) if best else None
 
     def _cite(self, evidence: Evidence, score: float, also: tuple[Place, ...]) -> Citation:
         """The sentence as an exact quote of its page's stored text."""
@@ -271,22 +281,6 @@ class Answerer:
             score=score,
             also=also,
         )
-
-    def _from_memory(self, question: str, scopes: Sequence[Scope]) -> MemoryAnswer | None:
-        """What the memory of the most confident document says; None where it is not asked."""
-        if not self.answers_from_memory:
-            return None
-        assert self._memory_calibration is not None
-        if not scopes:
-            return None
-        memories = MemoryState.stack([scope.memory for scope in scopes])
-        confidence = self._memory_calibration.confidence
-        said = self.model.answers(question, memories)
-        answers = [(s, scope) for s, scope in zip(said, scopes, strict=True) if s.text.strip()]
-        if not answers:
-            return None
-        best, scope = max(answers, key=lambda pair: confidence(pair[0]))
-        return MemoryAnswer(best.text.strip(), confidence(best), scope.document.id)
 
 
 def _as_found(found: Sequence[tuple[Passage, Scored]]) -> list[FoundPassage]:

@@ -91,13 +91,14 @@ def turns(library: Library, conversation_id: str) -> list[Turn]:
 
 
 def _answer(content: dict[str, Any]) -> Answer:
-    said = content["memory_answer"]
+    said, since = content["memory_answer"], content.get("since")  # older versions kept none
     return Answer(
         **{
             **content,
             "citations": tuple(map(_citation, content["citations"])),
             "nearest": tuple(map(_citation, content["nearest"])),
             "memory_answer": MemoryAnswer(**said) if said else None,
+            "since": _citation(since) if since else None,
         }
     )
 

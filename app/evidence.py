@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from app.kinds import kind_match
 from app.searching import Scope, Scored
 from app.sentences import quotable
-from app.support import QuestionWords
+from app.support import Calibration, QuestionWords
 from armt_core.document_model import DocumentModel
 from armt_core.memory import MemoryState
 from armt_core.spans import ReadPassage
@@ -79,6 +79,25 @@ def gather(
             )
             evidence.append(Evidence(passage, sentence.span, answer, features))
     return evidence
+
+
+def best_sentences(
+    evidence: Sequence[Evidence], calibration: Calibration
+) -> list[tuple[Evidence, float]]:
+    """The best sentence of each passage and its score, the highest first.
+
+    The first one's score is the confidence; the others have as much less as they have
+    of the share.
+    """
+    if not evidence:
+        return []
+    shares = calibration.shares([item.features for item in evidence])
+    best: dict[int, tuple[Evidence, float]] = {}
+    for item, share in sorted(zip(evidence, shares, strict=True), key=lambda pair: -pair[1]):
+        best.setdefault(item.passage.id, (item, share))
+    first, most = next(iter(best.values()))
+    confidence = calibration.confidence(first.features, most)
+    return [(item, confidence * share / most) for item, share in best.values()]
 
 
 def _read(

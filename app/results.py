@@ -11,9 +11,11 @@ Source = Literal["passage", "memory", "none"]
 #: What can be left out of answering, to see what it adds. "reader": the answer is a whole
 #: sentence, chosen by words and vectors. "sentence-vectors": passages are ranked by their own
 #: vectors alone. "memory-vectors": passages are ranked by vectors read without memory.
-#: "memory-answer": nothing is answered from memory alone. "threshold": the best answer is given
-#: however weak it is.
-Part = Literal["reader", "sentence-vectors", "memory-vectors", "memory-answer", "threshold"]
+#: "memory-answer": nothing is answered from memory alone. "memory-since": what told the memory its
+#: answer is not looked up. "threshold": the best answer is given however weak it is.
+Part = Literal[
+    "reader", "sentence-vectors", "memory-vectors", "memory-answer", "memory-since", "threshold"
+]
 
 
 #: Characters of a page's label as printed ("xiv", "A-12"); what is longer is a name of its own.
@@ -104,7 +106,8 @@ class Answer:
     answer: cleaned text; None if nothing was found. confidence: 0 to 1, of what answers, or of the
     best citation. answer_start and answer_end: offsets of the answer in the stored text of
     citations[0]'s page. citations: the best k passages when found, else none.
-    nearest: when nothing was found, or memory alone answered, where one might look.
+    nearest: when nothing was found, or memory alone answered, where one might look. since: of an
+    answer from memory, what the passage says after which memory says so.
     """
 
     question: str
@@ -118,9 +121,11 @@ class Answer:
     memory_answer: MemoryAnswer | None
     timings_ms: dict[str, float]
     nearest: tuple[Citation, ...] = ()
+    since: Citation | None = None
 
-    def by_memory(self, said: MemoryAnswer) -> "Answer":
-        """The same question answered by memory; the best passages are the nearest then."""
+    def by_memory(self, said: MemoryAnswer, since: Citation | None = None) -> "Answer":
+        """The same question answered by memory; the best passages are the nearest then. since: what
+        told it."""
         return replace(
             self,
             answer=said.text,
@@ -131,6 +136,7 @@ class Answer:
             answer_end=None,
             citations=(),
             nearest=self.citations or self.nearest,
+            since=since,
         )
 
 

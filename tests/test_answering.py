@@ -10,9 +10,17 @@ import pytest
 from fpdf import FPDF
 
 from app.answering import Answerer
+from app.as_json import answer_json
+from app.conversing import begin, keep, turns
 from app.results import Answer, page_name
 from app.sentences import quotable
-from app.support import Calibration, Calibrations, MemoryCalibration, QuestionWords
+from app.support import (
+    Calibration,
+    Calibrations,
+    MemoryCalibration,
+    QuestionWords,
+    load_calibration,
+)
 from armt_core.document_model import DocumentModel, Said
 from armt_core.errors import (
     AmbiguousName,
@@ -25,8 +33,10 @@ from armt_core.errors import (
 )
 from armt_core.memory import MemoryState
 from ingest.pipeline import ingest_paths
+from ingest.settings import DEFAULT_MODEL
 from storage.library import Library
 from tests.fakes import CALIBRATION, CALIBRATION_JSON
+from tests.test_default_model import AROUND
 
 #: Half passage, half sentence; what is below 0.5 in both is not found.
 QUESTIONS = (
@@ -384,7 +394,7 @@ def test_of_a_passage_and_of_memory_the_surer_answers(remembered, remembering):
     def asked(bias: float) -> list[Answer]:
         memory = MemoryCalibration(0.0, 0.0, bias, 0.1)  # of the same confidence whatever is said
         answerer = Answerer(remembered, remembering, replace(at_threshold(0.0), memory=memory))
-        *_, before, last = answerer.steps(QUESTIONS[0])
+        _, before, *_, last = answerer.steps(QUESTIONS[0])
         assert isinstance(before, Answer) and isinstance(last, Answer)
         assert before.source == "passage" and before.citations and not before.nearest
         return [before, last]
@@ -398,6 +408,29 @@ def test_of_a_passage_and_of_memory_the_surer_answers(remembered, remembering):
     assert (last.source, last.answer) == ("memory", last.memory_answer.text)
     assert last.confidence == last.memory_answer.confidence and last.answer_start is None
     assert (last.citations, last.nearest) == ((), before.citations)
+
+
+def test_an_answer_from_memory_quotes_what_told_it_once_that_is_found(tmp_path, reader):
+    question, fact = "Where is John?", "John moved to the hallway."
+    pages = (AROUND, f"{AROUND}{fact} {AROUND}", f"{AROUND}John is a name. {AROUND}")
+    with Library(tmp_path / "library") as library:
+        add(library, reader, text_file(tmp_path, "story.txt", *pages))
+        calibrations = load_calibration(DEFAULT_MODEL)
+        answerer = Answerer(library, reader, calibrations)
+        *_, before, last = answerer.steps(question)
+        assert isinstance(before, Answer) and isinstance(last, Answer)
+        assert (before.source, before.answer, before.since) == ("memory", "hallway", None)
+        assert last == replace(before, since=last.since) and last.since is not None
+        assert (last.since.quote, last.since.page) == (fact, 1)
+        text = library.page(last.since.document_id, 1).text
+        assert text[last.since.start : last.since.end] == fact
+        assert last.since.score == last.confidence and "since" in last.timings_ms
+        left_out = Answerer(library, reader, calibrations, ["memory-since"]).ask(question)
+        assert (left_out.source, left_out.since) == ("memory", None)
+        # As it is kept in a conversation, and as JSON.
+        kept = keep(library, begin(library, None, question), last)
+        assert turns(library, kept.conversation_id)[0].answer == last
+        assert "since" not in answer_json(last)
 
 
 def test_memory_confidence_is_the_logistic_of_the_chance_and_of_how_strongly_memory_was_asked():

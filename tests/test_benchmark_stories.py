@@ -1,27 +1,30 @@
 """Stories in books, asked of the app: what is hidden where, and what counts as right."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from app.results import Answer, MemoryAnswer
+from app.results import Answer, Citation, MemoryAnswer
 from benchmarks import stories
-from benchmarks.stories import Asked, Hidden, among, hide_stories, is_right, row
+from benchmarks.stories import Asked, Hidden, among, follows_from, hide_stories, is_right, row
 from training.data import files
 
 BOOK = " ".join(f"Sentence {n} is about the grey sea." for n in range(400))
 FACTS = ("Mary went to the garden.", "Mary went to the office.", "John left the milk.")
 
 
-def hidden(task: int = 1) -> Hidden:
+def hidden(task: int = 1, *facts: str) -> Hidden:
     rooms = frozenset({"garden", "office"})
-    return Hidden(task, "qa1-0", "", "Where is Mary?", "Where did Mary go last?", "office", rooms)
+    asked = ("Where is Mary?", "Where did Mary go last?", "office", rooms, facts)
+    return Hidden(task, "qa1-0", "", *asked)
 
 
-def answer(said: str | None, source: str, memory: str | None) -> Answer:
+def answer(said: str | None, source: str, memory: str | None, *quotes: str) -> Answer:
     told = MemoryAnswer(memory, 0.9, "d1") if memory else None
-    return Answer("Q?", said, said is not None, 0.5, source, None, None, (), told, {})
+    shown = tuple(Citation("d1", "qa1-0", 0, None, 0, 1, quote, 1, 0.5) for quote in quotes)
+    return Answer("Q?", said, said is not None, 0.5, source, None, None, (), told, {}, shown)
 
 
 def test_facts_stand_in_their_order_among_whole_sentences_of_the_book():
@@ -71,6 +74,38 @@ def test_a_row_counts_what_is_right_what_is_given_from_memory_and_what_memory_kn
     assert (made.n, made.final, made.empty, made.from_memory) == (4, 0.5, 0.25, 0.5)
     assert made.reworded == 0.75
     assert (made.from_memory_right, made.memory_right) == (0.5, 0.75)
+
+
+def test_of_right_answers_from_memory_it_counts_what_quotes_the_fact():
+    fact, other = FACTS[1], FACTS[0]
+    by_memory = ("office", "memory", "office")
+    cases = (  # what told it, and the nearest passages
+        (hidden(1, fact, "Mary took the milk."), by_memory, fact, (other, fact)),
+        (hidden(1, fact, "Mary took the milk."), by_memory, f"So {fact}", (fact,)),
+        (hidden(1, fact, "Mary took the milk."), by_memory, "", ()),
+        (hidden(1, fact, "Mary took the milk."), by_memory, other, (other,)),
+        (hidden(), by_memory, fact, (fact,)),  # no sentence holds the answer
+        (hidden(1, fact, "Mary took the milk."), ("garden", "memory", "garden"), fact, (fact,)),
+        (hidden(1, fact, "Mary took the milk."), ("office", "passage", "office"), fact, (fact,)),
+    )
+    nothing = answer(None, "none", None)
+    asked = []
+    for story, said, told, near in cases:
+        given = answer(*said, *near)
+        since = answer(*said, told).nearest[0] if told else None
+        asked.append(Asked(story, replace(given, since=since), nothing, nothing))
+    made = row("qa1", asked)
+    assert (made.facts, made.since, made.nearest) == (4, 0.5, 0.25)
+
+
+def test_an_answer_follows_from_the_last_sentences_that_say_so():
+    told = ("Mary went to the garden.", "Mary took the milk.", "Mary moved to the office.")
+    for question, facts in (
+        ("Where is Mary?", told[2:]),
+        ("Where is the milk?", told[1:]),
+        ("Where is John?", ()),
+    ):
+        assert follows_from(files.BabiQuestion(told, question, "office")) == facts
 
 
 def test_each_task_has_as_many_stories_from_what_is_kept_apart(monkeypatch):

@@ -117,6 +117,7 @@ def test_an_imported_memory_stands_beside_documents_with_text(handed, taker, rea
     assert {p.title for p in answerer.search("When does the ferry leave?")} == {"ferry"}
     named = answerer.ask(QUESTION, documents=["story"])
     assert (named.source, named.answer) == ("memory", "hallway")
+    assert named.since is None  # nothing is kept of what told it
     as_of = answerer.ask("When does the ferry leave?", as_of_page=0)
     assert {c.title for c in (*as_of.citations, *as_of.nearest)} == {"ferry"}
 
@@ -467,7 +468,10 @@ def test_export_and_import_as_commands(run, giver, taker, tmp_path):
     code, out, _ = run("ask", QUESTION, "--json", library=taker.database)
     assert (json.loads(out)["source"], json.loads(out)["answer"]) == ("memory", "hallway")
     code, out, _ = run("ask", QUESTION, library=taker.database)
-    assert "from memory alone, surer than any passage" in out
+    assert "from memory alone, surer than any passage" in out and "since" not in out
+    code, out, _ = run("ask", QUESTION, library=giver.database)
+    told = out.split("It says so since it read this:\nstory, page 1 (")[1]
+    assert told.splitlines()[1].strip() == JOHN.strip()
     code, out, err = run("reread", "story", library=taker.database)
     assert code == 1 and "no text to read again" in err
     assert run("reread", library=taker.database)[:2] == (0, "Nothing has to be read again.\n")

@@ -197,6 +197,20 @@ def test_an_answer_from_memory_says_so_and_offers_the_nearest_passages_to_look_i
     assert "nearest passages" in beside and "quote 1" in beside and "weaker" not in beside
 
 
+def test_what_told_the_memory_comes_before_the_nearest_passages_and_is_not_among_them():
+    told = citation(quote="what told it", passage_id=7)
+    near = (citation(quote="of the same", passage_id=7), citation(quote="another", passage_id=8))
+    given = answer(citations=(), source="memory", since=told, nearest=near)
+    assert [c.quote for c in answers.citations_of(given)] == ["what told it", "another"]
+    html = answers.answer_html(given, 2)
+    since, nearest = html.split("The nearest passages, to look it up:")
+    assert "It says so since it read this:" in since and "what told it" in since
+    assert 'data-turn="2" data-citation="0"' in since and "of the same" not in html
+    assert 'data-turn="2" data-citation="1"' in nearest and "another" in nearest
+    alone = answers.answer_html(answer(citations=(), source="memory", since=told), 0)
+    assert "what told it" in alone and "nearest" not in alone
+
+
 def test_what_memory_says_stands_apart_from_what_passages_say():
     said = MemoryAnswer("Bees.", 0.5, "d1")
     html = answers.conversation_html([Turn("Q?", answer(memory_answer=said))], {"d1": "Yearbook"})

@@ -68,6 +68,9 @@ def print_answer(answer: Answer, answerer: "Answerer") -> None:
         say("Not found in these documents.")
     for number, citation in enumerate(answer.citations, 1):
         _say_citation(number, citation)
+    if answer.since is not None:
+        say("It says so since it read this:")
+        _say_citation(0, answer.since)
     if answer.nearest:
         say("", "The nearest passages:")
         for number, citation in enumerate(answer.nearest[:3], 1):
@@ -82,8 +85,9 @@ def print_answer(answer: Answer, answerer: "Answerer") -> None:
 
 
 def _say_citation(number: int, citation: Citation) -> None:
+    """number: in its list; 0: of one by itself."""
     quote = " ".join(citation.quote.split())
-    say(f"[{number}] {place(citation)} ({citation.score:.0%})")
+    say(f"{f'[{number}] ' if number else ''}{place(citation)} ({citation.score:.0%})")
     say(f"    {quote if len(quote) <= 300 else quote[:297] + '...'}")
     say_copies(citation, "    ")
 

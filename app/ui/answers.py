@@ -14,10 +14,13 @@ WEAK = 0.05
 
 
 def citations_of(answer: Answer | None) -> tuple[Citation, ...]:
-    """What an answer shows: its citations, or the nearest passages where there are none."""
+    """What an answer shows: its citations, or what told memory, and the nearest passages."""
     if answer is None:
         return ()
-    return answer.citations or answer.nearest[:NEAREST]
+    told = (answer.since,) if answer.since else ()
+    known = {citation.passage_id for citation in told}
+    nearest = [citation for citation in answer.nearest if citation.passage_id not in known]
+    return answer.citations or (*told, *nearest[:NEAREST])
 
 
 def conversation_html(
@@ -80,13 +83,22 @@ def answer_html(answer: Answer, turn: int) -> str:
         )
     verdict = f'<p class="verdict">{escape(answer.answer)}</p>'
     if answer.source == "memory":
-        nearest = f"<p>The nearest passages, to look it up:</p>{quotes}" if quotes else ""
-        return (
-            f'<div class="answer">{verdict}<p class="confidence">From memory alone, surer than any '
-            f"passage · confidence {answer.confidence:.0%}</p>{nearest}</div>"
-        )
+        return f'<div class="answer">{verdict}{_by_memory_html(answer, turn)}</div>'
     confidence = f'<p class="confidence">Confidence {answer.confidence:.0%}</p>'
     return f'<div class="answer">{verdict}{confidence}{quotes}</div>'
+
+
+def _by_memory_html(answer: Answer, turn: int) -> str:
+    """How sure memory is, what told it, and the nearest passages."""
+    quotes = [_quote_html(turn, n, one) for n, one in enumerate(citations_of(answer))]
+    told = 1 if answer.since else 0
+    since = f"<p>It says so since it read this:</p>{quotes[0]}" if told else ""
+    nearest = "".join(quotes[told:])
+    nearest = f"<p>The nearest passages, to look it up:</p>{nearest}" if nearest else ""
+    return (
+        '<p class="confidence">From memory alone, surer than any passage · confidence '
+        f"{answer.confidence:.0%}</p>{since}{nearest}"
+    )
 
 
 def _quote_html(turn: int, number: int, citation: Citation) -> str:

@@ -1,0 +1,92 @@
+"""The passage that told a memory what it says."""
+
+import pytest
+
+from app.handing_over import export_memory, import_memory
+from app.searching import Scope, Searcher
+from app.since import told_by
+from armt_core.document_model import DocumentModel
+from ingest.pipeline import ingest_paths
+from storage.library import Library
+from tests.test_default_model import AROUND
+
+JOHN = "Where is John?"
+#: What pages say among other text; a page is a few segments.
+TOLD = {
+    1: "John went to the garden.",
+    2: "Sandra journeyed to the office.",
+    3: "John moved to the hallway.",
+    5: "John travelled to the garden.",
+    6: "John went to the garden.",
+}
+PAGES = 8
+
+
+def page(number: int) -> str:
+    return f"{4 * AROUND}{TOLD.get(number, '')} {4 * AROUND}"
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory, reader):
+    """A document of more than one checkpoint."""
+    folder = tmp_path_factory.mktemp("since")
+    text = "\f".join(page(number) for number in range(PAGES))
+    (folder / "story.txt").write_text(text, encoding="utf-8")
+    with Library(folder / "library") as library:
+        list(ingest_paths([folder / "story.txt"], library, reader))
+        document = library.document("story")
+        kept = [s.segments_read for s in library.snapshots(document.version_id)]
+        assert len(kept) > 1 and kept[-1] == document.segments_read
+        yield library
+
+
+def scope_of(library: Library, reader: DocumentModel, question: str, **settings) -> Scope:
+    (scope,) = Searcher(library, reader).scopes(question, ["story"], **settings)
+    return scope
+
+
+@pytest.mark.parametrize(
+    ("question", "as_of_page", "answer", "number"),
+    [
+        (JOHN, None, "garden", 5),  # again there, and what page 6 says changes nothing
+        (JOHN, 4, "hallway", 3),
+        (JOHN, 2, "garden", 1),
+        ("Where is Sandra?", None, "office", 2),
+    ],
+)
+def test_it_is_the_passage_after_which_memory_says_so_ever_since(
+    library, reader, question, as_of_page, answer, number
+):
+    scope = scope_of(library, reader, question, as_of_page=as_of_page)
+    assert reader.answer(question, scope.memory).text.strip() == answer
+    passage = told_by(answer, question, scope, library, reader)
+    assert passage is not None and passage.page == number and TOLD[number] in passage.text
+
+
+def test_only_what_stands_between_two_checkpoints_is_read_again(library, reader, monkeypatch):
+    document = library.document("story")
+    kept = [0, *(s.segments_read for s in library.snapshots(document.version_id))]
+    passages = library.passages(document.id)
+    at = next(n for n, p in enumerate(passages) if TOLD[5] in p.text)
+    begin = max(s for s in kept if s <= at)
+    end = min(s for s in kept if s > at)
+    read: list[str] = []
+    real = DocumentModel.read
+
+    def counted(self, text, memory):
+        read.append(text)
+        return real(self, text, memory)
+
+    monkeypatch.setattr(DocumentModel, "read", counted)
+    told_by("garden", JOHN, scope_of(library, reader, JOHN), library, reader)
+    assert read == [p.text for p in passages[begin:end]] and len(read) < len(passages)
+
+
+def test_a_memory_alone_and_an_emptied_one_were_told_by_nothing(library, reader, tmp_path):
+    empty = scope_of(library, reader, JOHN, memory="empty")
+    assert told_by("garden", JOHN, empty, library, reader) is None
+    export_memory(library, "story", tmp_path / "story.safetensors")
+    with Library(tmp_path / "taker") as taker:
+        import_memory(taker, reader, tmp_path / "story.safetensors")
+        alone = scope_of(taker, reader, JOHN)
+        assert told_by("garden", JOHN, alone, taker, reader) is None
