@@ -47,7 +47,7 @@ def document_json(document: Document, model: str) -> dict[str, Any]:
 def answer_json(answer: Answer) -> dict[str, Any]:
     """The JSON of `ask`."""
     value = dataclasses.asdict(answer)
-    del value["nearest"], value["since"]
+    del value["nearest"]
     return value
 
 

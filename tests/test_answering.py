@@ -430,7 +430,7 @@ def test_an_answer_from_memory_quotes_what_told_it_once_that_is_found(tmp_path, 
         # As it is kept in a conversation, and as JSON.
         kept = keep(library, begin(library, None, question), last)
         assert turns(library, kept.conversation_id)[0].answer == last
-        assert "since" not in answer_json(last)
+        assert answer_json(last)["since"] == asdict(last.since)
 
 
 def test_memory_confidence_is_the_logistic_of_the_chance_and_of_how_strongly_memory_was_asked():

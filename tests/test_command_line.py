@@ -23,7 +23,7 @@ PAGES = (
 QUESTION = "When does the ferry leave for Tarn Island?"
 ANSWER_KEYS = {
     "question", "answer", "found", "confidence", "source", "answer_start", "answer_end",
-    "citations", "memory_answer", "timings_ms",
+    "citations", "memory_answer", "timings_ms", "since",
 }  # fmt: skip
 CITATION_KEYS = {
     "document_id", "title", "page", "page_label", "start", "end", "quote", "passage_id", "score",
@@ -102,6 +102,7 @@ def test_ask_prints_one_json_object_with_the_promised_keys(run):
     assert (first["title"], first["page"], first["page_label"]) == ("island", 1, None)
     assert first["quote"] == PAGES[1][first["start"] : first["end"]]
     assert all(isinstance(ms, float) for ms in answer["timings_ms"].values())
+    assert answer["since"] is None
 
 
 def test_not_found_is_well(run):
