@@ -175,7 +175,11 @@ class Answerer:
             found = self._searcher.search(question, scopes, k, plain=self._plain)
         yield _as_found(found)
         with self._lock, _timed(timings, "read"):
-            best, citations = self._cited(question, scopes, found)
+            best = best_sentences(self._evidence(question, scopes, found), self._calibration)
+            also = {passage.id: scored.also for passage, scored in found}
+            citations = tuple(
+                self._cite(e.passage, e.span, score, also[e.passage.id]) for e, score in best
+            )
         answer = Answer(
             question=question,
             answer=None,
@@ -237,33 +241,19 @@ class Answerer:
         kept = self._searcher.sentence_vectors([passage.id for passage, _ in found])
         return gather(question, words, scopes, found, self.model, self._reads, kept)
 
-    def _cited(
-        self, question: str, scopes: Sequence[Scope], found: Sequence[tuple[Passage, Scored]]
-    ) -> tuple[list[tuple[Evidence, float]], tuple[Citation, ...]]:
-        """The best sentence of each passage found and its score, the highest first, and as what
-        each is cited."""
-        best = best_sentences(self._evidence(question, scopes, found), self._calibration)
-        also = {passage.id: scored.also for passage, scored in found}
-        return best, tuple(self._cite(e, score, also[e.passage.id]) for e, score in best)
-
     def _since(self, said: MemoryAnswer, question: str, scopes: Sequence[Scope]) -> Citation | None:
-        """What told the memory: of its passage the sentence nearest to question and answer."""
+        """What told the memory its answer."""
         if "memory-since" in self._without:
             return None
         (scope,) = (scope for scope in scopes if scope.document.id == said.document_id)
-        passage = told_by(said.text, question, scope, self.library, self.model)
-        if passage is None:
-            return None
-        text = f"{question} {said.text}"
-        (query,) = self.model.question_vectors(text, [scope.memory])
-        found = [(passage, Scored(passage.id, said.confidence, 0.0))]
-        best, _ = self._cited(text, [replace(scope, query=query)], found)
-        return self._cite(best[0][0], said.confidence, ()) if best else None
+        told = told_by(said.text, question, scope, self.library, self.model)
+        return told and self._cite(told.passage, told.span, said.confidence)
 
-    def _cite(self, evidence: Evidence, score: float, also: tuple[Place, ...]) -> Citation:
-        """The sentence as an exact quote of its page's stored text."""
-        passage = evidence.passage
-        start, end = to_page_span(passage.runs, *evidence.span)
+    def _cite(
+        self, passage: Passage, span: tuple[int, int], score: float, also: tuple[Place, ...] = ()
+    ) -> Citation:
+        """What stands in a span of a passage, as an exact quote of its page's stored text."""
+        start, end = to_page_span(passage.runs, *span)
         text = self.library.page(passage.document_id, passage.page).text
         if not passage.start <= start < end <= min(passage.end, len(text)):
             raise DamagedSnapshot(

@@ -1,27 +1,41 @@
-"""Since when a memory says what it says: the passage that told it.
+"""Since when a memory says what it says: the sentence that told it.
 
 Nothing in a memory tells where it is from. But asked as it was after each checkpoint that reading
-left, and between two of them after each passage, which are read again, it shows when it came to
-say so. Axes: N states of one memory, asked side by side.
+left, between two of them after each passage, and in a passage after each sentence, which are read
+again, it shows when it came to say so. Axes: N states of one memory, asked side by side.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from app.searching import Scope
 from armt_core.document_model import DocumentModel
 from armt_core.memory import MemoryState
 from armt_core.snapshot import load_snapshot
+from ingest.sentences import sentence_spans
 from storage.library import Library
 from storage.records import Passage
 
 #: States of a memory that are asked at once, 1.8 MB each with the default model.
 _AT_ONCE = 8
 
+#: Which of N states say something else.
+_Others = Callable[[Sequence[MemoryState]], list[int]]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What told a memory something. span: of its sentence in the passage's cleaned text, or of all
+    of it where no sentence by itself does."""
+
+    passage: Passage
+    span: tuple[int, int]
+
 
 def told_by(
     answer: str, question: str, scope: Scope, library: Library, model: DocumentModel
-) -> Passage | None:
-    """The passage after which the memory of `scope` gives this answer, as it does ever since.
+) -> Told | None:
+    """What the memory of `scope` read when it came to give this answer, as it does ever since.
     None where there is no text: of a memory that was handed over alone, or emptied.
 
     Takes as long as reading what stands between two checkpoints: up to 16 passages of a document of
@@ -33,28 +47,38 @@ def told_by(
         return None
 
     def others(states: Sequence[MemoryState]) -> list[int]:
-        """Which of N states say something else."""
         said = model.answers(question, MemoryState.stack(states))
         return [n for n, one in enumerate(said) if one.text.strip() != answer]
 
     begin, state, end = _last_checkpoint(scope, read, others, library, model)
-    told = begin  # by passage number `told`, counted from 0
-    for at in range(begin, end, _AT_ONCE):
+    passages = passages[begin:end]
+    number, state = _read_until([passage.text for passage in passages], state, others, model)
+    if number == len(passages):
+        return None
+    passage = passages[number]
+    spans = sentence_spans(passage.text)
+    number, _ = _read_until([passage.text[slice(*span)] for span in spans], state, others, model)
+    return Told(passage, spans[number] if number < len(spans) else (0, len(passage.text)))
+
+
+def _read_until(
+    texts: Sequence[str], state: MemoryState, others: _Others, model: DocumentModel
+) -> tuple[int, MemoryState]:
+    """Reads texts one after the other: the number of the one after which memory says so, as after
+    all that follow, and the memory before it. All of them: it does not in the end."""
+    number, before = 0, state
+    for at in range(0, len(texts), _AT_ONCE):
         states = []
-        for passage in passages[at : min(at + _AT_ONCE, end)]:
-            _, state = model.read(passage.text, state)
+        for text in texts[at : at + _AT_ONCE]:
+            _, state = model.read(text, state)
             states.append(state)
         if other := others(states):
-            told = at + other[-1] + 1
-    return passages[min(told, end - 1)]
+            number, before = at + other[-1] + 1, states[other[-1]]
+    return number, before
 
 
 def _last_checkpoint(
-    scope: Scope,
-    read: int,
-    others: Callable[[Sequence[MemoryState]], list[int]],
-    library: Library,
-    model: DocumentModel,
+    scope: Scope, read: int, others: _Others, library: Library, model: DocumentModel
 ) -> tuple[int, MemoryState, int]:
     """Of the checkpoints before segment `read` the last one that says something else: the segments
     it had read, its memory, and those that the one after it had read. An empty memory says

@@ -59,8 +59,9 @@ def test_it_is_the_passage_after_which_memory_says_so_ever_since(
 ):
     scope = scope_of(library, reader, question, as_of_page=as_of_page)
     assert reader.answer(question, scope.memory).text.strip() == answer
-    passage = told_by(answer, question, scope, library, reader)
-    assert passage is not None and passage.page == number and TOLD[number] in passage.text
+    told = told_by(answer, question, scope, library, reader)
+    assert told is not None and told.passage.page == number
+    assert told.passage.text[slice(*told.span)] == TOLD[number]
 
 
 def test_only_what_stands_between_two_checkpoints_is_read_again(library, reader, monkeypatch):
@@ -78,8 +79,24 @@ def test_only_what_stands_between_two_checkpoints_is_read_again(library, reader,
         return real(self, text, memory)
 
     monkeypatch.setattr(DocumentModel, "read", counted)
-    told_by("garden", JOHN, scope_of(library, reader, JOHN), library, reader)
-    assert read == [p.text for p in passages[begin:end]] and len(read) < len(passages)
+    told = told_by("garden", JOHN, scope_of(library, reader, JOHN), library, reader)
+    again = [p.text for p in passages[begin:end]]
+    assert read[: len(again)] == again and len(again) < len(passages)
+    assert told is not None and " ".join(read[len(again) :]) == " ".join(told.passage.text.split())
+
+
+def test_where_no_sentence_by_itself_tells_it_the_whole_passage_is_quoted(
+    library, reader, monkeypatch
+):
+    real = DocumentModel.read
+
+    def whole(self, text, memory):
+        return (None, memory) if text == TOLD[5] else real(self, text, memory)
+
+    monkeypatch.setattr(DocumentModel, "read", whole)
+    told = told_by("garden", JOHN, scope_of(library, reader, JOHN), library, reader)
+    assert told is not None and told.passage.page == 5 and TOLD[5] in told.passage.text
+    assert told.span == (0, len(told.passage.text))
 
 
 def test_a_memory_alone_and_an_emptied_one_were_told_by_nothing(library, reader, tmp_path):
