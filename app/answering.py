@@ -247,7 +247,7 @@ class Answerer:
             return None
         (scope,) = (scope for scope in scopes if scope.document.id == said.document_id)
         told = told_by(said.text, question, scope, self.library, self.model)
-        return told and self._cite(told.passage, told.span, said.confidence)
+        return None if told is None else self._cite(told.passage, told.span, said.confidence)
 
     def _cite(
         self, passage: Passage, span: tuple[int, int], score: float, also: tuple[Place, ...] = ()
