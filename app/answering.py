@@ -17,7 +17,7 @@ from app.searching import Method, Scope, Scored, Searcher
 from app.since import told_by
 from app.support import Calibrations, QuestionWords, load_calibration
 from armt_core.document_model import DocumentModel
-from armt_core.errors import DamagedSnapshot, UnknownDocument, UsageError
+from armt_core.errors import DamagedSnapshot, LibraryError, UnknownDocument, UsageError
 from ingest.runs import to_page_span
 from ingest.settings import DEFAULT_MODEL, open_reader
 from storage.library import Library
@@ -246,7 +246,12 @@ class Answerer:
         if "memory-since" in self._without:
             return None
         (scope,) = (scope for scope in scopes if scope.document.id == said.document_id)
-        told = told_by(said.text, question, scope, self.library, self.model)
+        try:
+            told = told_by(said.text, question, scope, self.library, self.model)
+        except LibraryError:
+            if self.library.document(said.document_id).version_id == scope.document.version_id:
+                raise
+            return None  # read anew meanwhile: what told it is not there any more
         return None if told is None else self._cite(told.passage, told.span, said.confidence)
 
     def _cite(

@@ -14,6 +14,7 @@ from app.as_json import answer_json
 from app.conversing import begin, keep, turns
 from app.results import Answer, page_name
 from app.sentences import quotable
+from app.since import told_by
 from app.support import (
     Calibration,
     Calibrations,
@@ -431,6 +432,33 @@ def test_an_answer_from_memory_quotes_what_told_it_once_that_is_found(tmp_path, 
         kept = keep(library, begin(library, None, question), last)
         assert turns(library, kept.conversation_id)[0].answer == last
         assert answer_json(last)["since"] == asdict(last.since)
+
+
+def test_a_document_that_is_replaced_or_deleted_while_memory_answers_is_not_quoted(
+    tmp_path, reader, monkeypatch
+):
+    question = "Where is John?"
+    story = text_file(tmp_path, "story.txt", f"{AROUND}John moved to the hallway. {AROUND}")
+    with Library(tmp_path / "library") as library:
+        add(library, reader, story)
+        answerer = Answerer(library, reader, load_calibration(DEFAULT_MODEL))
+
+        def replaced(*arguments):
+            text_file(tmp_path, "story.txt", f"{AROUND}John went to the garden. {AROUND}")
+            assert [r.outcome for r in ingest_paths([story], library, reader)] == ["reread"]
+            return told_by(*arguments)
+
+        monkeypatch.setattr("app.answering.told_by", replaced)
+        answer = answerer.ask(question)
+        assert (answer.source, answer.answer, answer.since) == ("memory", "hallway", None)
+
+        def deleted(*arguments):
+            library.delete(library.document("story").id)
+            return told_by(*arguments)
+
+        monkeypatch.setattr("app.answering.told_by", deleted)
+        with pytest.raises(EmptyLibrary):
+            answerer.ask(question)
 
 
 def test_memory_confidence_is_the_logistic_of_the_chance_and_of_how_strongly_memory_was_asked():
