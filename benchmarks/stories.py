@@ -7,8 +7,8 @@ apart from training, one story in a text of about so many words. Each text is a 
 question is asked about it alone. "right": the answer given is the right word, or a quote that has
 this word of all the answers of its task. With an emptied memory passages and their reader are left.
 "in other words": the question as bAbI never puts it, of those that training never saw either.
-"told by a fact": of right answers from memory, how often what is shown as having told the memory
-quotes one of the sentences that the answer follows from; "nearest": how often the nearest passage
+"told by its fact": of right answers from memory, how often what is shown as having told the memory
+quotes the sentence after which the story's answer is so; "nearest": how often the nearest passage
 does.
 """
 
@@ -32,7 +32,7 @@ from training.data.files import BabiQuestion
 from training.evaluation.metrics import with_interval
 from training.evaluation.retrieval import ingest_paragraphs
 from training.wordings import WORDINGS_APART, reworded
-from training.worlds import replay
+from training.worlds import World
 
 TASKS = (1, 2, 3, 4, 5)
 
@@ -40,8 +40,7 @@ TASKS = (1, 2, 3, 4, 5)
 @dataclass(frozen=True)
 class Hidden:
     """A story in a text. title: of its document. wording: its question in other words. answers: all
-    those of its task. facts: the one or two sentences that the answer follows from; none where it
-    takes more (`training.worlds`)."""
+    those of its task. fact: the sentence after which the answer is so, as it is ever since."""
 
     task: int
     title: str
@@ -50,7 +49,7 @@ class Hidden:
     wording: str
     answer: str
     answers: frozenset[str]
-    facts: tuple[str, ...] = ()
+    fact: str
 
 
 @dataclass(frozen=True)
@@ -67,9 +66,9 @@ class Asked:
 class Row:
     """Shares of n: right answers with the memory as it is, to the question in other words, and with
     an emptied memory; answers given from memory (with the memory as it is), and right ones; right
-    ones of memory whether given or not. facts: right answers from memory that follow from one or
-    two sentences; shares of these where one of them is quoted as what told memory (`since`), and
-    in the nearest passage."""
+    ones of memory whether given or not. told: how many right answers are from
+    memory; shares of these whose fact is quoted as what told it (`since`), and in the nearest
+    passage."""
 
     task: str
     n: int
@@ -79,7 +78,7 @@ class Row:
     from_memory: float
     from_memory_right: float
     memory_right: float
-    facts: int
+    told: int
     since: float
     nearest: float
 
@@ -109,11 +108,11 @@ def main(arguments: list[str] | None = None) -> int:
     rows.append(row("all", asked))
     print_table(
         ["", "n", "right", "in other words", "memory emptied", "given from memory",
-         "of these right", "memory right", "told by a fact", "nearest"],
+         "of these right", "memory right", "told by its fact", "nearest"],
         [
             [r.task, str(r.n), *(with_interval(p, r.n) for p in (r.final, r.reworded, r.empty)),
              f"{r.from_memory:.0%}", f"{r.from_memory_right:.0%}", f"{r.memory_right:.0%}",
-             *(f"{with_interval(p, r.facts)} of {r.facts}" for p in (r.since, r.nearest))]
+             *(f"{with_interval(p, r.told)} of {r.told}" for p in (r.since, r.nearest))]
             for r in rows
         ],
     )  # fmt: skip
@@ -131,18 +130,21 @@ def hide_stories(data: Path, words: int, stories: int) -> list[Hidden]:
             text = among(q.facts, draw.choice(books), words, draw)
             title = f"qa{task}-{number}"
             wording = reworded(q.question, random.Random(title), WORDINGS_APART)
-            told = (title, text, q.question, wording, q.answer, answers, follows_from(q))
+            told = (title, text, q.question, wording, q.answer, answers, fact_of(q))
             hidden.append(Hidden(task, *told))
     return hidden
 
 
-def follows_from(question: BabiQuestion) -> tuple[str, ...]:
-    """The one or two sentences of a story that the answer to its question follows from; none where
-    it takes more."""
-    for asked in replay(question.facts).questions():
-        if asked.question == question.question:
-            return tuple(question.facts[number] for number in asked.facts)
-    return ()
+def fact_of(question: BabiQuestion) -> str:
+    """The sentence of a story after which the answer to its question is so, as it is ever since:
+    of a thing that was carried and left, the one that says where its bearer went."""
+    world, since = World(), ""
+    for sentence in question.facts:
+        world.tell(sentence)
+        answers = {asked.question: asked.answer for asked in world.questions()}
+        right = answers.get(question.question) == question.answer
+        since = (since or sentence) if right else ""
+    return since
 
 
 def among(facts: Sequence[str], book: str, words: int, draw: random.Random) -> str:
@@ -169,8 +171,8 @@ def is_right(said: str | None, story: Hidden) -> bool:
 
 
 def quotes(citation: Citation | None, story: Hidden) -> bool:
-    """Whether a citation quotes a sentence that the story's answer follows from."""
-    return citation is not None and any(fact in citation.quote for fact in story.facts)
+    """Whether a citation quotes the story's fact (in a sentence of the same words, too)."""
+    return citation is not None and story.fact != "" and story.fact in citation.quote
 
 
 def row(task: str, asked: Sequence[Asked]) -> Row:
@@ -181,14 +183,9 @@ def row(task: str, asked: Sequence[Asked]) -> Row:
         for name in ("final", "reworded", "empty")
     )
     given = [a.final.source == "memory" for a in asked]
-    both = sum(right for right, from_memory in zip(final, given, strict=True) if from_memory)
-    facts = [
-        a
-        for a, right in zip(asked, final, strict=True)
-        if right and a.final.source == "memory" and a.story.facts
-    ]
-    since = [quotes(a.final.since, a.story) for a in facts]
-    nearest = [quotes(next(iter(a.final.nearest), None), a.story) for a in facts]
+    told = [a for a, right, of in zip(asked, final, given, strict=True) if right and of]
+    since = [quotes(a.final.since, a.story) for a in told]
+    nearest = [quotes(next(iter(a.final.nearest), None), a.story) for a in told]
     memory = [
         told is not None and is_right(told.text, a.story)
         for a in asked
@@ -196,8 +193,8 @@ def row(task: str, asked: Sequence[Asked]) -> Row:
     ]
     return Row(
         task, n, sum(final) / n, sum(other_words) / n, sum(empty) / n, sum(given) / n,
-        both / max(sum(given), 1), sum(memory) / n, len(facts), sum(since) / max(len(facts), 1),
-        sum(nearest) / max(len(facts), 1),
+        len(told) / max(sum(given), 1), sum(memory) / n, len(told), sum(since) / max(len(told), 1),
+        sum(nearest) / max(len(told), 1),
     )  # fmt: skip
 
 

@@ -8,17 +8,17 @@ import pytest
 
 from app.results import Answer, Citation, MemoryAnswer
 from benchmarks import stories
-from benchmarks.stories import Asked, Hidden, among, follows_from, hide_stories, is_right, row
+from benchmarks.stories import Asked, Hidden, among, fact_of, hide_stories, is_right, row
 from training.data import files
 
 BOOK = " ".join(f"Sentence {n} is about the grey sea." for n in range(400))
 FACTS = ("Mary went to the garden.", "Mary went to the office.", "John left the milk.")
 
 
-def hidden(task: int = 1, *facts: str) -> Hidden:
+def hidden(fact: str = FACTS[1]) -> Hidden:
     rooms = frozenset({"garden", "office"})
-    asked = ("Where is Mary?", "Where did Mary go last?", "office", rooms, facts)
-    return Hidden(task, "qa1-0", "", *asked)
+    asked = ("Where is Mary?", "Where did Mary go last?", "office", rooms, fact)
+    return Hidden(1, "qa1-0", "", *asked)
 
 
 def answer(said: str | None, source: str, memory: str | None, *quotes: str) -> Answer:
@@ -80,32 +80,39 @@ def test_of_right_answers_from_memory_it_counts_what_quotes_the_fact():
     fact, other = FACTS[1], FACTS[0]
     by_memory = ("office", "memory", "office")
     cases = (  # what told it, and the nearest passages
-        (hidden(1, fact, "Mary took the milk."), by_memory, fact, (other, fact)),
-        (hidden(1, fact, "Mary took the milk."), by_memory, f"So {fact}", (fact,)),
-        (hidden(1, fact, "Mary took the milk."), by_memory, "", ()),
-        (hidden(1, fact, "Mary took the milk."), by_memory, other, (other,)),
-        (hidden(), by_memory, fact, (fact,)),  # no sentence holds the answer
-        (hidden(1, fact, "Mary took the milk."), ("garden", "memory", "garden"), fact, (fact,)),
-        (hidden(1, fact, "Mary took the milk."), ("office", "passage", "office"), fact, (fact,)),
+        (by_memory, fact, (other, fact)),
+        (by_memory, f"So {fact}", (fact,)),
+        (by_memory, "", ()),
+        (by_memory, other, (other,)),
+        (("garden", "memory", "garden"), fact, (fact,)),
+        (("office", "passage", "office"), fact, (fact,)),
     )
     nothing = answer(None, "none", None)
     asked = []
-    for story, said, told, near in cases:
+    for said, told, near in cases:
         given = answer(*said, *near)
         since = answer(*said, told).nearest[0] if told else None
-        asked.append(Asked(story, replace(given, since=since), nothing, nothing))
+        asked.append(Asked(hidden(), replace(given, since=since), nothing, nothing))
     made = row("qa1", asked)
-    assert (made.facts, made.since, made.nearest) == (4, 0.5, 0.25)
+    assert (made.told, made.since, made.nearest) == (4, 0.5, 0.25)
 
 
-def test_an_answer_follows_from_the_last_sentences_that_say_so():
-    told = ("Mary went to the garden.", "Mary took the milk.", "Mary moved to the office.")
-    for question, facts in (
-        ("Where is Mary?", told[2:]),
-        ("Where is the milk?", told[1:]),
-        ("Where is John?", ()),
+def test_a_fact_is_the_sentence_after_which_the_answer_is_so_ever_since():
+    told = (
+        "Mary went to the office.",
+        "Mary took the milk.",
+        "Mary moved to the garden.",
+        "Mary went to the office.",
+        "Mary left the milk.",
+        "Mary moved to the garden.",
+    )
+    for question, answer, fact in (
+        ("Where is the milk?", "office", told[3]),
+        ("Where is Mary?", "garden", told[5]),
+        ("Where was the milk before the office?", "garden", told[3]),
+        ("Where is John?", "office", ""),
     ):
-        assert follows_from(files.BabiQuestion(told, question, "office")) == facts
+        assert fact_of(files.BabiQuestion(told, question, answer)) == fact
 
 
 def test_each_task_has_as_many_stories_from_what_is_kept_apart(monkeypatch):
