@@ -215,10 +215,11 @@ class Answerer:
         # A passage tells what was so when it was written, memory what is so at the end.
         surer = said is not None and (not answer.found or said.confidence > answer.confidence)
         if said is not None and surer and said.confidence >= self.memory_threshold:
-            yield answer.by_memory(said)
-            with self._lock, _timed(timings, "since"):
-                since = self._since(said, question, scopes)
-            answer = answer.by_memory(said, since)
+            answer = answer.by_memory(said)
+            if "memory-since" not in self._without:
+                yield answer
+                with self._lock, _timed(timings, "since"):
+                    answer = replace(answer, since=self._since(said, question, scopes))
         timings["total"] = round(sum(timings.values()), 1)
         yield answer
 
@@ -243,8 +244,6 @@ class Answerer:
 
     def _since(self, said: MemoryAnswer, question: str, scopes: Sequence[Scope]) -> Citation | None:
         """What told the memory its answer."""
-        if "memory-since" in self._without:
-            return None
         (scope,) = (scope for scope in scopes if scope.document.id == said.document_id)
         try:
             told = told_by(said.text, question, scope, self.library, self.model)

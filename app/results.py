@@ -123,9 +123,8 @@ class Answer:
     nearest: tuple[Citation, ...] = ()
     since: Citation | None = None
 
-    def by_memory(self, said: MemoryAnswer, since: Citation | None = None) -> "Answer":
-        """The same question answered by memory; the best passages are the nearest then. since: what
-        told it."""
+    def by_memory(self, said: MemoryAnswer) -> "Answer":
+        """The same question answered by memory; the best passages are the nearest then."""
         return replace(
             self,
             answer=said.text,
@@ -136,7 +135,6 @@ class Answer:
             answer_end=None,
             citations=(),
             nearest=self.citations or self.nearest,
-            since=since,
         )
 
 

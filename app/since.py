@@ -36,7 +36,8 @@ def told_by(
     answer: str, question: str, scope: Scope, library: Library, model: DocumentModel
 ) -> Told | None:
     """What the memory of `scope` read when it came to give this answer, as it does ever since.
-    None where there is no text: of a memory that was handed over alone, or emptied.
+    None where there is no text (of a memory that was handed over alone, or emptied), or nothing in
+    it that told it: a memory of nothing gives the same answer, or, read again, gives another one.
 
     Takes as long as reading what stands between two checkpoints: up to 16 passages of a document of
     480, 128 of one of a million tokens.
@@ -53,7 +54,7 @@ def told_by(
     begin, state, end = _last_checkpoint(scope, read, others, library, model)
     passages = passages[begin:end]
     number, state = _read_until([passage.text for passage in passages], state, others, model)
-    if number == len(passages):
+    if number == len(passages) or (begin == number == 0 and not others([state])):
         return None
     passage = passages[number]
     spans = sentence_spans(passage.text)

@@ -1,11 +1,11 @@
-"""The passage that told a memory what it says."""
+"""The sentence that told a memory what it says."""
 
 import pytest
 
 from app.handing_over import export_memory, import_memory
 from app.searching import Scope, Searcher
 from app.since import told_by
-from armt_core.document_model import DocumentModel
+from armt_core.document_model import DocumentModel, Said
 from ingest.pipeline import ingest_paths
 from storage.library import Library
 from tests.test_default_model import AROUND
@@ -107,3 +107,14 @@ def test_a_memory_alone_and_an_emptied_one_were_told_by_nothing(library, reader,
         import_memory(taker, reader, tmp_path / "story.safetensors")
         alone = scope_of(taker, reader, JOHN)
         assert told_by("garden", JOHN, alone, taker, reader) is None
+
+
+def test_what_a_memory_of_nothing_says_too_was_told_by_nothing(library, reader, monkeypatch):
+    scope = scope_of(library, reader, JOHN)
+
+    def always(self, question, memory):
+        return [Said("garden", 0.9, 3.0)] * memory.batch
+
+    monkeypatch.setattr(DocumentModel, "answers", always)
+    assert told_by("garden", JOHN, scope, library, reader) is None
+    assert told_by("office", JOHN, scope, library, reader) is None  # nor what it never says

@@ -67,14 +67,14 @@ def print_answer(answer: Answer, answerer: "Answerer") -> None:
     else:
         say("Not found in these documents.")
     for number, citation in enumerate(answer.citations, 1):
-        _say_citation(number, citation)
+        _say_citation(f"[{number}] ", citation)
     if answer.since is not None:
         say("It says so since it read this:")
-        _say_citation(0, answer.since)
+        _say_citation("", answer.since)
     if answer.nearest:
         say("", "The nearest passages:")
         for number, citation in enumerate(answer.nearest[:3], 1):
-            _say_citation(number, citation)
+            _say_citation(f"[{number}] ", citation)
     if answer.memory_answer is not None:
         confidence = answer.memory_answer.confidence
         say("", f"From memory alone ({confidence:.2f}): {answer.memory_answer.text}")
@@ -84,10 +84,9 @@ def print_answer(answer: Answer, answerer: "Answerer") -> None:
         say("", "From memory alone: nothing.")
 
 
-def _say_citation(number: int, citation: Citation) -> None:
-    """number: in its list; 0: of one by itself."""
+def _say_citation(mark: str, citation: Citation) -> None:
     quote = " ".join(citation.quote.split())
-    say(f"{f'[{number}] ' if number else ''}{place(citation)} ({citation.score:.0%})")
+    say(f"{mark}{place(citation)} ({citation.score:.0%})")
     say(f"    {quote if len(quote) <= 300 else quote[:297] + '...'}")
     say_copies(citation, "    ")
 

@@ -66,6 +66,8 @@ def _answer(number: int, turn: Turn, titles: Mapping[str, str]) -> str:
 
 def answer_html(answer: Answer, turn: int) -> str:
     """The answer and its quotes, or that there is none."""
+    if answer.source == "memory" and answer.answer is not None:
+        return _by_memory_html(answer, answer.answer, turn)
     listed = citations_of(answer)
     strong = [n for n, citation in enumerate(listed) if n == 0 or citation.score >= WEAK]
     shown = strong if answer.citations else range(len(listed))
@@ -82,22 +84,21 @@ def answer_html(answer: Answer, turn: int) -> str:
             f"{nearest}</div>"
         )
     verdict = f'<p class="verdict">{escape(answer.answer)}</p>'
-    if answer.source == "memory":
-        return f'<div class="answer">{verdict}{_by_memory_html(answer, turn)}</div>'
     confidence = f'<p class="confidence">Confidence {answer.confidence:.0%}</p>'
     return f'<div class="answer">{verdict}{confidence}{quotes}</div>'
 
 
-def _by_memory_html(answer: Answer, turn: int) -> str:
-    """How sure memory is, what told it, and the nearest passages."""
+def _by_memory_html(answer: Answer, said: str, turn: int) -> str:
+    """What memory said and how sure it is, what told it, and the nearest passages."""
     quotes = [_quote_html(turn, n, one) for n, one in enumerate(citations_of(answer))]
     told = 1 if answer.since else 0
     since = f"<p>It says so since it read this:</p>{quotes[0]}" if told else ""
     nearest = "".join(quotes[told:])
     nearest = f"<p>The nearest passages, to look it up:</p>{nearest}" if nearest else ""
     return (
+        f'<div class="answer"><p class="verdict">{escape(said)}</p>'
         '<p class="confidence">From memory alone, surer than any passage · confidence '
-        f"{answer.confidence:.0%}</p>{since}{nearest}"
+        f"{answer.confidence:.0%}</p>{since}{nearest}</div>"
     )
 
 
