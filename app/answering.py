@@ -218,7 +218,7 @@ class Answerer:
             answer = answer.by_memory(said)
             if "memory-since" not in self._without:
                 yield answer
-                with self._lock, _timed(timings, "since"):
+                with _timed(timings, "since"):  # others may ask meanwhile
                     answer = replace(answer, since=self._since(said, question, scopes))
         timings["total"] = round(sum(timings.values()), 1)
         yield answer
@@ -246,7 +246,7 @@ class Answerer:
         """What told the memory its answer."""
         (scope,) = (scope for scope in scopes if scope.document.id == said.document_id)
         try:
-            told = told_by(said.text, question, scope, self.library, self.model)
+            told = told_by(said.text, question, scope, self.library, self.model, self._lock)
         except LibraryError:
             if self.library.document(said.document_id).version_id == scope.document.version_id:
                 raise

@@ -1,5 +1,8 @@
 """The sentence that told a memory what it says."""
 
+from collections.abc import Callable
+from contextlib import nullcontext
+
 import pytest
 
 from app.handing_over import export_memory, import_memory
@@ -59,18 +62,13 @@ def test_it_is_the_passage_after_which_memory_says_so_ever_since(
 ):
     scope = scope_of(library, reader, question, as_of_page=as_of_page)
     assert reader.answer(question, scope.memory).text.strip() == answer
-    told = told_by(answer, question, scope, library, reader)
+    told = told_by(answer, question, scope, library, reader, nullcontext())
     assert told is not None and told.passage.page == number
     assert told.passage.text[slice(*told.span)] == TOLD[number]
 
 
-def test_only_what_stands_between_two_checkpoints_is_read_again(library, reader, monkeypatch):
-    document = library.document("story")
-    kept = [0, *(s.segments_read for s in library.snapshots(document.version_id))]
-    passages = library.passages(document.id)
-    at = next(n for n, p in enumerate(passages) if TOLD[5] in p.text)
-    begin = max(s for s in kept if s <= at)
-    end = min(s for s in kept if s > at)
+def read_again(monkeypatch, of: Callable[[], object]) -> list[str]:
+    """The texts that are read while `of` is called."""
     read: list[str] = []
     real = DocumentModel.read
 
@@ -78,11 +76,64 @@ def test_only_what_stands_between_two_checkpoints_is_read_again(library, reader,
         read.append(text)
         return real(self, text, memory)
 
-    monkeypatch.setattr(DocumentModel, "read", counted)
-    told = told_by("garden", JOHN, scope_of(library, reader, JOHN), library, reader)
-    again = [p.text for p in passages[begin:end]]
-    assert read[: len(again)] == again and len(again) < len(passages)
-    assert told is not None and " ".join(read[len(again) :]) == " ".join(told.passage.text.split())
+    with monkeypatch.context() as patched:
+        patched.setattr(DocumentModel, "read", counted)
+        of()
+    return read
+
+
+def test_only_what_changed_the_memory_between_two_checkpoints_is_read_again(
+    library, reader, monkeypatch
+):
+    document = library.document("story")
+    kept = [0, *(s.segments_read for s in library.snapshots(document.version_id))]
+    passages = library.passages(document.id)
+    at = next(n for n, p in enumerate(passages) if TOLD[5] in p.text)
+    begin = max(s for s in kept if s <= at)
+    end = min(s for s in kept if s > at)
+    scope = scope_of(library, reader, JOHN)
+
+    def asked() -> None:
+        told = told_by("garden", JOHN, scope, library, reader, nullcontext())
+        assert told is not None and told.passage == passages[at]
+
+    sentences = " ".join(passages[at].text.split())
+    between = [passage.text for passage in passages[begin:end]]
+    telling = [text for text in between if any(fact in text for fact in TOLD.values())]
+    read = read_again(monkeypatch, asked)
+    assert read[: len(telling)] == telling and len(telling) < len(between) < len(passages)
+    assert " ".join(read[len(telling) :]) == sentences
+    # What was read before changes were noted may have told it.
+    monkeypatch.setattr(Library, "notes", lambda self, document_id: [])
+    read = read_again(monkeypatch, asked)
+    assert read[: len(between)] == between and " ".join(read[len(between) :]) == sentences
+
+
+class Turns:
+    """A lock that counts how often it was taken."""
+
+    held, taken = False, 0
+
+    def __enter__(self) -> None:
+        assert not self.held
+        self.held, self.taken = True, self.taken + 1
+
+    def __exit__(self, *exception: object) -> None:
+        self.held = False
+
+
+def test_the_model_is_used_in_turn_with_others(library, reader, monkeypatch):
+    turns = Turns()
+    for name in ("read", "answers"):
+        real = getattr(DocumentModel, name)
+
+        def only_in_turn(self, *arguments, real=real):
+            assert turns.held
+            return real(self, *arguments)
+
+        monkeypatch.setattr(DocumentModel, name, only_in_turn)
+    told = told_by("garden", JOHN, scope_of(library, reader, JOHN), library, reader, turns)
+    assert told is not None and turns.taken > 2
 
 
 def test_where_no_sentence_by_itself_tells_it_the_whole_passage_is_quoted(
@@ -94,19 +145,20 @@ def test_where_no_sentence_by_itself_tells_it_the_whole_passage_is_quoted(
         return (None, memory) if text == TOLD[5] else real(self, text, memory)
 
     monkeypatch.setattr(DocumentModel, "read", whole)
-    told = told_by("garden", JOHN, scope_of(library, reader, JOHN), library, reader)
+    scope = scope_of(library, reader, JOHN)
+    told = told_by("garden", JOHN, scope, library, reader, nullcontext())
     assert told is not None and told.passage.page == 5 and TOLD[5] in told.passage.text
     assert told.span == (0, len(told.passage.text))
 
 
 def test_a_memory_alone_and_an_emptied_one_were_told_by_nothing(library, reader, tmp_path):
     empty = scope_of(library, reader, JOHN, memory="empty")
-    assert told_by("garden", JOHN, empty, library, reader) is None
+    assert told_by("garden", JOHN, empty, library, reader, nullcontext()) is None
     export_memory(library, "story", tmp_path / "story.safetensors")
     with Library(tmp_path / "taker") as taker:
         import_memory(taker, reader, tmp_path / "story.safetensors")
         alone = scope_of(taker, reader, JOHN)
-        assert told_by("garden", JOHN, alone, taker, reader) is None
+        assert told_by("garden", JOHN, alone, taker, reader, nullcontext()) is None
 
 
 def test_what_a_memory_of_nothing_says_too_was_told_by_nothing(library, reader, monkeypatch):
@@ -116,5 +168,6 @@ def test_what_a_memory_of_nothing_says_too_was_told_by_nothing(library, reader, 
         return [Said("garden", 0.9, 3.0)] * memory.batch
 
     monkeypatch.setattr(DocumentModel, "answers", always)
-    assert told_by("garden", JOHN, scope, library, reader) is None
-    assert told_by("office", JOHN, scope, library, reader) is None  # nor what it never says
+    assert told_by("garden", JOHN, scope, library, reader, nullcontext()) is None
+    never_said = told_by("office", JOHN, scope, library, reader, nullcontext())
+    assert never_said is None
