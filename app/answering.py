@@ -17,7 +17,7 @@ from app.searching import Method, Scope, Scored, Searcher
 from app.since import told_by
 from app.support import Calibrations, QuestionWords, load_calibration
 from armt_core.document_model import DocumentModel
-from armt_core.errors import DamagedSnapshot, LibraryError, UnknownDocument, UsageError
+from armt_core.errors import DamagedSnapshot, LibraryError, ReadAnew, UnknownDocument, UsageError
 from ingest.runs import to_page_span
 from ingest.settings import DEFAULT_MODEL, open_reader
 from storage.library import Library
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 #: Passages read again for an answer, unless asked otherwise.
 PASSAGES = 5
 #: How often a question about all documents begins, where they are deleted meanwhile.
-_BEGINNINGS = 3
+BEGINNINGS = 3
 
 
 class Answerer:
@@ -150,13 +150,15 @@ class Answerer:
     ) -> Iterator[list[FoundPassage] | Answer]:
         """What `ask` gives, and before it each part as soon as it is known: the passages that are
         read, and the answer from them, if there is one, before memory was asked and may be surer.
-        Where all documents are asked and one is deleted meanwhile, everything begins again."""
-        for left in reversed(range(_BEGINNINGS)):
+        Where one is read anew meanwhile, or all are asked and one is deleted, everything begins
+        again."""
+        for left in reversed(range(BEGINNINGS)):
             try:
                 yield from self._steps(question, documents, as_of_page, memory, k)
                 return
-            except UnknownDocument:
-                if documents is not None or not left:
+            except (UnknownDocument, ReadAnew) as error:
+                deleted = isinstance(error, UnknownDocument) and documents is not None
+                if deleted or not left:
                     raise
 
     def _steps(
@@ -258,7 +260,7 @@ class Answerer:
     ) -> Citation:
         """What stands in a span of a passage, as an exact quote of its page's stored text."""
         start, end = to_page_span(passage.runs, *span)
-        text = self.library.page(passage.document_id, passage.page).text
+        text = self.library.page_of(passage.version_id, passage.page).text
         if not passage.start <= start < end <= min(passage.end, len(text)):
             raise DamagedSnapshot(
                 f'Passage {passage.id} of "{passage.title}" does not fit its page.', "verify"

@@ -1,5 +1,7 @@
 """The library as a LangChain retriever: passages of documents, each with its page."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,10 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import run_in_executor
 from pydantic import Field
 
-from app.answering import Answerer
+from app.answering import BEGINNINGS, Answerer
 from app.requests import check_request
 from app.results import FoundPassage
+from armt_core.errors import ReadAnew
 from storage.records import Document as StoredDocument
 
 
@@ -60,13 +63,22 @@ class MemoryRetriever(BaseRetriever):
             )
         asked = {"k": self.k, "documents": self.documents, "as_of_page": self.as_of_page, **given}
         check_request({"question": query, "memory": "final", **asked})
-        found = self.answerer.search(query, **asked)
-        library = self.answerer.library
-        stored = {name: library.document(name) for name in {p.document_id for p in found}}
-        return [self._document(passage, stored[passage.document_id]) for passage in found]
+        for _ in range(BEGINNINGS - 1):
+            with suppress(ReadAnew):
+                return self._found(self.answerer.search(query, **asked))
+        return self._found(self.answerer.search(query, **asked))
 
-    def _document(self, passage: FoundPassage, stored: StoredDocument) -> Document:
-        page = self.answerer.library.page(passage.document_id, passage.page)
+    def _found(self, found: Sequence[FoundPassage]) -> list[Document]:
+        library = self.answerer.library
+        versions = [p.version_id for p in library.passages_by_id([p.passage_id for p in found])]
+        stored = {name: library.document(name) for name in {p.document_id for p in found}}
+        return [
+            self._document(passage, stored[passage.document_id], version)
+            for passage, version in zip(found, versions, strict=True)
+        ]
+
+    def _document(self, passage: FoundPassage, stored: StoredDocument, version_id: int) -> Document:
+        page = self.answerer.library.page_of(version_id, passage.page)
         return Document(
             id=str(passage.passage_id),
             page_content=page.text[passage.start : passage.end],

@@ -17,6 +17,7 @@ from armt_core.errors import (
     ParseError,
     PasswordNeeded,
     QuoteNotSeen,
+    ReadAnew,
     RecollectError,
     UsageError,
 )
@@ -197,12 +198,30 @@ class Service:
         return self.library.titles()
 
     def page(self, citation: Citation) -> Page:
-        """The cited page as stored."""
-        return self.library.page(citation.document_id, citation.page)
+        """The cited page as stored. Raises ReadAnew if its document was read anew since, and the
+        quote does not stand there any more."""
+        page = self.library.page(citation.document_id, citation.page)
+        if page.text[citation.start : citation.end] != citation.quote and not self._serves(
+            citation
+        ):
+            raise ReadAnew(
+                f'"{citation.title}" was read anew since, and what was quoted does not stand there '
+                f"any more: “{citation.quote}” Ask again."
+            )
+        return page
+
+    def _serves(self, citation: Citation) -> bool:
+        """Whether its passage is of what answers now (a whole passage is quoted as it was read, not
+        as it stands)."""
+        try:
+            passage = self.library.passage(citation.passage_id)
+        except ReadAnew:
+            return False
+        return passage.version_id == self.library.document(citation.document_id).version_id
 
     def drawn(self, citation: Citation) -> tuple[bytes | None, str]:
         """The cited page of a PDF as PNG, the quote marked; or None and, of a PDF, why there is
-        none."""
+        none. Raises as `page`."""
         document = self.library.document(citation.document_id)
         # Where OCR read a page there is no telling where on it a word stands.
         by_ocr = self.page(citation).by_ocr

@@ -79,6 +79,12 @@ class UnknownDocument(LibraryError):
     code = "unknown_document"
 
 
+class ReadAnew(LibraryError):
+    """What was read of a document is gone: the document was deleted, or read anew meanwhile."""
+
+    code = "read_anew"
+
+
 class AmbiguousName(LibraryError):
     """Several documents have this title."""
 

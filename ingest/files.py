@@ -1,6 +1,5 @@
 """Which files a list of paths means, and what their bytes are."""
 
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -66,9 +65,3 @@ def _in_folder(root: Path) -> Iterator[FoundFile]:
                 yield FoundFile(path, False, f"it is not of a kind that is read ({kinds})")
             else:
                 yield FoundFile(path, False, pandoc_refusal(path))
-
-
-def file_sha256(path: Path) -> str:
-    """Hex SHA-256 of the bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

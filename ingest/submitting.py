@@ -5,13 +5,14 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 from armt_core.document_model import DocumentModel
-from armt_core.errors import PasswordNeeded
+from armt_core.errors import LibraryError, PasswordNeeded
 from ingest.child import ParserPool
-from ingest.files import FoundFile, file_sha256
+from ingest.files import FoundFile
 from ingest.ocr import Ocr
 from ingest.parsed import ParsedDocument
 from ingest.reports import FileReport, Outcome, report_of
 from storage.library import Library
+from storage.originals import file_sha256
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,10 @@ def submit(
         # To draw once more what could not be drawn has to be asked for.
         again = known.pages_need_ocr > 0 or (retry and known.pages_no_picture > 0)
     if known is not None and known.state == "ready" and not again:
-        library.add_alias(known.document_id, str(file.path.absolute()), sha256)
+        try:
+            library.add_alias(known.document_id, str(file.path.absolute()), sha256)
+        except LibraryError as error:  # the others still go in
+            return FileReport(str(file.path), "failed", reason=str(error))
         return replace(report_of(file.path, "skipped", known), reason="known already")
     if known is not None and known.state == "failed":
         opens_now = passwords and known.reason_code == PasswordNeeded.code

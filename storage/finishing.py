@@ -2,8 +2,8 @@
 
 import hashlib
 import logging
-import os
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import delete, insert, literal, select, update
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from armt_core.errors import LibraryError, OtherModel
 from storage.claims import Claim, drop_claim, owned
+from storage.originals import file_sha256
 from storage.readings import count_passages
 from storage.rows import count_snapshots, existing_version
 from storage.store import Store, now
@@ -86,11 +87,12 @@ class Finishing(Store):
         older bytes still lies at another path, that version becomes a document of its own
         instead. Raises LostClaim; LibraryError if segments or the final memory are missing.
         """
+        copies = self._copies_of_older(version_id)  # before: files may be large
         with self._writing() as session:
             version = owned(session, version_id, claim)
             _check_complete(session, version)
             before = set(_hashes(session))
-            _part_from_copies(session, version)
+            _part_from_copies(session, version, copies)
             session.execute(
                 delete(VersionRow).where(
                     VersionRow.document_id == version.document_id, VersionRow.begun < version.begun
@@ -108,6 +110,16 @@ class Finishing(Store):
             unneeded = before - set(_hashes(session))
         for sha256 in unneeded:
             self.originals.delete(sha256)
+
+    def _copies_of_older(self, version_id: int) -> set[str]:
+        """The paths at which the bytes of the version that this one replaces still lie."""
+        with self._reading() as session:
+            version = session.get(VersionRow, version_id)
+            older = None if version is None else _older(session, version)
+            if older is None:
+                return set()
+            paths, sha256 = [alias.path for alias in _seen_at(session, older)], older.sha256
+        return {path for path in paths if _holds(path, sha256)}
 
     def keep_original(self, sha256: str, path: str | Path) -> None:
         """Copy the file that was read into the library, whole or not at all.
@@ -205,27 +217,44 @@ def _check_complete(session: Session, version: VersionRow) -> None:
         )
 
 
-def _part_from_copies(session: Session, version: VersionRow) -> None:
-    """Look after the paths that the older bytes were seen at.
-
-    Where they still are, the older version lives on as its own document; where nothing is any
-    more (the file was moved before it was changed), the path is forgotten.
-    """
-    older = session.scalar(
+def _older(session: Session, version: VersionRow) -> VersionRow | None:
+    """The version of other bytes that this one replaces."""
+    return session.scalar(
         select(VersionRow).where(
             VersionRow.document_id == version.document_id,
             VersionRow.is_current,
             VersionRow.sha256 != version.sha256,
         )
     )
-    if older is None:
-        return
-    aliases = session.scalars(
+
+
+def _seen_at(session: Session, older: VersionRow) -> Sequence[AliasRow]:
+    """Where the bytes of a version were seen."""
+    return session.scalars(
         select(AliasRow).where(
-            AliasRow.document_id == version.document_id, AliasRow.sha256 == older.sha256
+            AliasRow.document_id == older.document_id, AliasRow.sha256 == older.sha256
         )
     ).all()
-    copies = [alias for alias in aliases if os.path.exists(alias.path)]
+
+
+def _holds(path: str, sha256: str) -> bool:
+    try:
+        return file_sha256(Path(path)) == sha256
+    except (OSError, ValueError):  # it is gone, or no path of this system
+        return False
+
+
+def _part_from_copies(session: Session, version: VersionRow, at: set[str]) -> None:
+    """Look after the paths that the older bytes were seen at.
+
+    Where they still are (`at`), the older version lives on as its own document; where they are no
+    more (the file was moved or changed), the path is forgotten.
+    """
+    older = _older(session, version)
+    if older is None:
+        return
+    aliases = _seen_at(session, older)
+    copies = [alias for alias in aliases if alias.path in at]
     for alias in aliases:
         if alias not in copies:
             session.delete(alias)

@@ -93,6 +93,12 @@ class Originals:
         return digest.hexdigest()
 
 
+def file_sha256(path: Path) -> str:
+    """Hex SHA-256 of the bytes. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 

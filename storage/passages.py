@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import func, select, update
 
-from armt_core.errors import LibraryError
+from armt_core.errors import LibraryError, ReadAnew
 from storage.records import Page, Passage, PassageNote, PassageVectors
 from storage.rows import existing_version, page_records, passage_records, select_passages, serving
 from storage.store import Store
@@ -44,8 +44,15 @@ class Passages(Store):
                 )
             return found[0]
 
+    def page_of(self, version_id: int, number: int) -> Page:
+        """One page of one version, current or not. Raises ReadAnew if the version is gone."""
+        with self._reading() as session:
+            existing_version(session, version_id)
+            (page,) = page_records(session, version_id, number)
+            return page
+
     def pages_of(self, version_id: int) -> list[Page]:
-        """All pages of one version, current or not. Raises LibraryError if it is gone."""
+        """All pages of one version, current or not. Raises ReadAnew if it is gone."""
         with self._reading() as session:
             existing_version(session, version_id)
             return page_records(session, version_id)
@@ -61,18 +68,18 @@ class Passages(Store):
             return passage_records(session.execute(wanted.order_by(PassageRow.ordinal)).all())
 
     def passages_of(self, version_id: int) -> list[Passage]:
-        """Passages of one version, current or not, in order. Raises LibraryError if it is gone."""
+        """Passages of one version, current or not, in order. Raises ReadAnew if it is gone."""
         with self._reading() as session:
             existing_version(session, version_id)
             wanted = select_passages().where(PassageRow.version_id == version_id)
             return passage_records(session.execute(wanted.order_by(PassageRow.ordinal)).all())
 
     def passage(self, passage_id: int) -> Passage:
-        """One passage. Raises LibraryError if it is gone."""
+        """One passage. Raises ReadAnew if it is gone."""
         return self.passages_by_id([passage_id])[0]
 
     def passages_by_id(self, ids: Sequence[int]) -> list[Passage]:
-        """Passages in the given order. Raises LibraryError naming those that are gone."""
+        """Passages in the given order. Raises ReadAnew naming those that are gone."""
         found: dict[int, Passage] = {}
         with self._reading() as session:
             for first in range(0, len(ids), _BATCH):
@@ -81,7 +88,7 @@ class Passages(Store):
                 found.update({passage.id: passage for passage in passage_records(rows)})
         gone = [int(number) for number in ids if int(number) not in found]
         if gone:
-            raise LibraryError(
+            raise ReadAnew(
                 f"Passages {gone[:10]} are not in the library: their document was deleted or "
                 "replaced by a newer version. Ask again."
             )

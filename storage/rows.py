@@ -7,7 +7,7 @@ from typing import Any, cast
 from sqlalchemy import Row, Select, func, select
 from sqlalchemy.orm import Session
 
-from armt_core.errors import LibraryError, UnknownDocument
+from armt_core.errors import ReadAnew, UnknownDocument
 from storage.records import Page, Passage, Runs, State, Version
 from storage.tables import PageRow, PassageRow, SnapshotRow, VersionRow
 
@@ -107,10 +107,10 @@ def serving(session: Session, document_id: str) -> VersionRow:
 
 
 def existing_version(session: Session, version_id: int) -> VersionRow:
-    """The version; raises LibraryError if it is gone."""
+    """The version; raises ReadAnew if it is gone."""
     row = session.get(VersionRow, version_id)
     if row is None:
-        raise LibraryError(
+        raise ReadAnew(
             f"Version {version_id} is not in the library: it was deleted or replaced by a "
             "newer one. Look the document up again."
         )

@@ -190,6 +190,6 @@ def words_of(query: str) -> list[str]:
     spaced = "".join(
         character if unicodedata.category(character)[0] in "LNM" else " " for character in query
     )
-    words = list(dict.fromkeys(word.casefold() for word in spaced.split()))
+    words = list(dict.fromkeys(word.lower() for word in spaced.split()))
     telling = [word for word in words if word not in STOP_WORDS]
     return (telling or words)[:MOST_WORDS]

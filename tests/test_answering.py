@@ -14,6 +14,7 @@ from app.as_json import answer_json
 from app.conversing import begin, keep, turns
 from app.results import Answer, page_name
 from app.sentences import quotable
+from app.service import Service
 from app.since import told_by
 from app.support import (
     Calibration,
@@ -29,11 +30,12 @@ from armt_core.errors import (
     EmptyLibrary,
     LibraryError,
     OtherModel,
+    ReadAnew,
     UnknownDocument,
     UsageError,
 )
 from armt_core.memory import MemoryState
-from ingest.pipeline import ingest_paths
+from ingest.pipeline import ingest_paths, reread_document
 from ingest.settings import DEFAULT_MODEL
 from storage.library import Library
 from tests.fakes import CALIBRATION, CALIBRATION_JSON
@@ -586,8 +588,8 @@ def test_a_memory_of_another_model_is_refused_with_what_to_do(island, reader):
 
 def test_a_passage_that_does_not_fit_its_page_is_never_quoted(island, reader, monkeypatch):
     answerer = Answerer(island, reader, CALIBRATION)
-    real = island.page
-    monkeypatch.setattr(island, "page", lambda *a: replace(real(*a), text=real(*a).text[:20]))
+    real = island.page_of
+    monkeypatch.setattr(island, "page_of", lambda *a: replace(real(*a), text=real(*a).text[:20]))
     with pytest.raises(DamagedSnapshot, match="does not fit its page"):
         answerer.ask(QUESTIONS[0])
 
@@ -664,6 +666,46 @@ def test_what_is_deleted_while_all_are_asked_leaves_the_others_to_answer(
         assert isinstance(answer, Answer) and answer.citations[0].document_id == ids[1]
         with pytest.raises(UnknownDocument):
             answerer.ask(QUESTIONS[2], documents=[ids[2]])
+
+
+def test_what_is_read_anew_while_it_is_asked_is_asked_again(tmp_path, reader):
+    """Offsets in what was read before say nothing about what stands there now."""
+    file = text_file(tmp_path, "ferry.txt", PAGES[1])
+    with (
+        Library(tmp_path / "library") as library,
+        Service(Answerer(library, reader, CALIBRATION)) as service,
+    ):
+        (name,) = add(library, reader, file)
+        before = service.ask(QUESTIONS[1], None, None, "final").citations[0]
+        assert service.page(before).text[before.start : before.end] == before.quote
+        steps = service.answerer.steps(QUESTIONS[1])
+        next(steps)
+        text_file(tmp_path, "ferry.txt", f"{PAGES[2]} {PAGES[1]}")
+        (report,) = ingest_paths([file], library, reader)
+        assert report.document_id == name
+        *_, answer = steps
+        assert isinstance(answer, Answer) and answer.answer is not None
+        cited = answer.citations[0]
+        assert answer.answer in cited.quote
+        assert library.page(name, 0).text[cited.start : cited.end] == cited.quote
+        assert cited.start > before.start  # where it stands now
+        with pytest.raises(ReadAnew, match="read anew since"):
+            service.page(before)
+        with pytest.raises(ReadAnew, match="deleted or replaced"):
+            library.page_of(library.document(name).version_id + 99, 0)
+
+
+def test_what_is_read_anew_with_its_text_unchanged_is_still_shown(tmp_path, reader):
+    with (
+        Library(tmp_path / "library") as library,
+        Service(Answerer(library, reader, CALIBRATION)) as service,
+    ):
+        (name,) = add(library, reader, text_file(tmp_path, "ferry.txt", PAGES[1]))
+        before = service.ask(QUESTIONS[1], None, None, "final").citations[0]
+        reread_document(library.document(name), library, reader)
+        with pytest.raises(ReadAnew):
+            library.passage(before.passage_id)
+        assert before.quote in service.page(before).text
 
 
 def test_a_page_is_called_by_its_number_and_a_chapter_by_its_name():

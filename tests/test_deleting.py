@@ -12,7 +12,7 @@ from fpdf import FPDF
 
 from app.answering import Answerer
 from app.service import Service
-from app.ui.library import LibraryView
+from app.ui.library import LibraryView, set_apart
 from ingest.pipeline import ingest_paths
 from storage.database import copy_database
 from storage.library import Library
@@ -107,6 +107,17 @@ def test_backups_that_still_hold_a_deleted_document_are_named(tmp_path, reader):
         named = library.backups_with(report.document_id)
         assert named == [tmp_path / "held", tmp_path / "unreadable"]
     assert holding(tmp_path / "held") and not holding(tmp_path / "library")
+
+
+def test_what_waits_to_be_read_lies_where_gradio_removes_nothing(tmp_path):
+    upload = tmp_path / "uploads" / "hash" / "one.txt"
+    upload.parent.mkdir(parents=True)
+    upload.write_text(SECRET, encoding="utf-8")
+    apart = set_apart(upload)
+    assert apart.name == "one.txt" and apart.read_text(encoding="utf-8") == SECRET
+    assert not upload.parent.exists() and apart.parent.parent == tmp_path / "uploads"
+    assert set_apart(upload) == upload  # gone, as its report will say
+    assert list((tmp_path / "uploads").iterdir()) == [apart.parent]
 
 
 @pytest.mark.parametrize("ends", ["read", "the page is closed"])

@@ -12,12 +12,12 @@ from app.commands.output import report_error
 from app.service import Service
 from app.ui.documents import documents_html
 from armt_core.errors import LibraryError, OtherModel
-from ingest.files import file_sha256
 from ingest.parsed import ParsedDocument
 from ingest.pipeline import ingest_paths, reread_document
 from ingest.settings import DEFAULT_MODEL
 from storage.claims import Claim
 from storage.library import Library
+from storage.originals import file_sha256
 from storage.records import Page
 from tests.fakes import CALIBRATION
 

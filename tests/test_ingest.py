@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from armt_core.document_model import DocumentModel
+from armt_core.errors import LibraryError
 from armt_core.snapshot import load_snapshot
 from ingest.__main__ import main
 from ingest.checkpoints import INTERVAL, MOST, interval, is_checkpoint, kept
@@ -101,6 +102,23 @@ def test_a_new_file_behind_many_that_are_known_or_refused_goes_in(
     reports = ingest(library, reader, tmp_path, at_once=at_once)
     assert len(reports) == 19
     assert [Path(r.path).name for r in reports if r.outcome == "added"] == ["c.txt"]
+
+
+def test_a_known_file_that_cannot_be_noted_is_reported_and_the_others_still_go_in(
+    tmp_path, library, reader, monkeypatch
+):
+    (tmp_path / "a.txt").write_text(diary(1, 1), encoding="utf-8")
+    ingest(library, reader, tmp_path)
+    (tmp_path / "b.txt").write_text(diary(1, 2), encoding="utf-8")
+
+    def locked(self, *arguments):
+        raise LibraryError("database is locked")
+
+    monkeypatch.setattr(Library, "add_alias", locked)
+    reports = ingest(library, reader, tmp_path)
+    assert [(r.outcome, r.reason) for r in reports] == [
+        ("failed", "database is locked"), ("added", None),
+    ]  # fmt: skip
 
 
 def test_the_same_bytes_at_two_paths_are_one_document(tmp_path, library, reader):

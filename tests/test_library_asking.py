@@ -318,6 +318,14 @@ def test_stop_words_count_only_if_there_is_nothing_else(library):
     assert search.words_of("The THE the Hill's") == ["hill", "s"]
 
 
+def test_words_are_found_as_they_are_written(library):
+    """Folded further than the index folds them ("strasse") they would be nowhere in it."""
+    told = "Die Straße beim Fußballplatz und eine ﬁrst edition."
+    read(library, "/a", [told])
+    for word in ("Straße", "STRAßE", "Fußballplatz", "ﬁrst"):
+        assert texts(library, library.search_words(word, 5)) == [told], word
+
+
 def test_only_ready_documents_and_those_asked_for_are_searched(library):
     first, second = read(library, "/a", OLD), read(library, "/b", ["A river of its own."])
     version, claim = begin(library, "/c", ["An unread river."])

@@ -259,6 +259,22 @@ def test_when_one_of_two_copies_changes_the_other_stays_in_the_library(library, 
     assert library.verify() == []
 
 
+def test_a_second_path_whose_bytes_changed_too_keeps_no_older_version(library, tmp_path):
+    """As a link beside the file that it leads to: what it showed is nowhere any more."""
+    report, latest = tmp_path / "report.txt", tmp_path / "latest.txt"
+    report.write_text("".join(OLD))
+    latest.symlink_to(report)
+    old = read(library, report, OLD)
+    begin(library, latest, OLD)
+    report.write_text("".join(NEW))
+    new = read(library, report, NEW)
+    begin(library, latest, NEW)
+    (document,) = library.documents()
+    assert document.id == old.document_id == new.document_id
+    assert document.aliases == (str(latest), str(report))
+    assert library.find_version(old.sha256, "model") is None
+
+
 def test_a_file_that_was_moved_and_then_changed_stays_one_document(library, tmp_path):
     old = read(library, tmp_path / "gone.txt", OLD)
     begin(library, tmp_path / "moved.txt", OLD)

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from app.answering import Answerer
 from app.retriever import MemoryRetriever, _source
 from armt_core.errors import EmptyLibrary, UnknownDocument, UsageError
-from ingest.pipeline import ingest_paths
+from ingest.pipeline import ingest_paths, reread_document
 from storage.library import Library
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,6 +59,23 @@ class TestStandard(RetrieversIntegrationTests):
     @property
     def retriever_query_example(self):
         return "When does the ferry leave?"
+
+
+def test_what_is_read_anew_between_searching_and_quoting_is_searched_again(answerer, monkeypatch):
+    retriever, library = MemoryRetriever(answerer=answerer, k=2), answerer.library
+    asked, real = [], Answerer.search
+
+    def then_read_anew(self, query, **settings):
+        found = real(self, query, **settings)
+        asked.append(query)
+        if len(asked) == 1:
+            reread_document(library.document("island"), library, answerer.model)
+        return found
+
+    monkeypatch.setattr(Answerer, "search", then_read_anew)
+    found = retriever.invoke("How many bees does the glass hive hold?")
+    assert len(asked) == 2 and found[0].page_content == PAGES[2]
+    assert library.passage(found[0].metadata["passage_id"]).page == 2
 
 
 def test_the_source_is_a_file_that_is_still_there_else_the_title(answerer, tmp_path):

@@ -70,6 +70,21 @@ def test_an_upload_that_announces_too_much_is_refused_with_a_sentence_before_it_
     assert kept(folder) == []
 
 
+def test_files_that_a_page_of_another_site_sends_are_refused(served):
+    port, folder = served
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as sending:
+        sending.sendall(
+            f"POST /gradio_api/upload HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: {FORM}"
+            "\r\nOrigin: https://elsewhere.example\r\nSec-Fetch-Site: cross-site\r\n"
+            "Content-Length: 100000\r\n\r\n".encode()
+        )
+        answer = HTTPResponse(sending)
+        answer.begin()
+        said = answer.read().decode()
+    assert answer.status == 403 and "from this page alone" in said
+    assert kept(folder) == []
+
+
 def test_an_upload_that_only_turns_out_too_large_is_refused_on_the_way():
     import asyncio
 

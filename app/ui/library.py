@@ -1,6 +1,7 @@
 """The second view: drop files, see what became of them, delete."""
 
 import contextlib
+import tempfile
 from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
@@ -123,7 +124,7 @@ class LibraryView:
         def show(path: Path, done: int, total: int) -> None:
             progress((done, total), desc=path.name, unit="segments")
 
-        dropped, done = [Path(path) for path in paths or ()], []
+        dropped, done = [set_apart(Path(path)) for path in paths or ()], []
         error = ""
         try:
             passwords = [password] if password else ()
@@ -243,6 +244,20 @@ def _chosen(told: str, able: bool, considered: str | None = None) -> tuple[Any, 
     document's extent is told with that."""
     able_to = gr.Button(interactive=able), gr.Button(interactive=able)
     return told, *able_to, "", gr.Row(visible=False), considered
+
+
+def set_apart(path: Path) -> Path:
+    """Where a dropped file lies until it is read: Gradio removes its own copies after a while,
+    read or not."""
+    folder = Path(tempfile.mkdtemp(dir=path.parent.parent))
+    try:
+        moved = path.rename(folder / path.name)
+    except OSError:  # it is gone, which its report will say
+        folder.rmdir()
+        return path
+    with contextlib.suppress(OSError):
+        path.parent.rmdir()
+    return moved
 
 
 def _remove_uploads(paths: Sequence[Path]) -> None:

@@ -26,9 +26,14 @@ class Uploads:
         self._app, self._most = app, most
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves a request; one that announces too much is refused with 413."""
+        """Serves a request; one that announces too much is refused with 413, one that a page of
+        another site sends (browsers say so) with 403."""
         if scope["type"] != "http" or not _TAKES_FILES.fullmatch(scope["path"]):
             await self._app(scope, receive, send)
+            return
+        if Headers(scope=scope).get("sec-fetch-site") == "cross-site":
+            said = "Files are taken from this page alone, not from other sites."
+            await PlainTextResponse(said, status_code=403)(scope, receive, send)
             return
         most = min(self._most, shutil.disk_usage(tempfile.gettempdir()).free)
         announced = Headers(scope=scope).get("content-length", "")
