@@ -51,11 +51,12 @@ class _Seen:
     def is_news(self, report: FileReport) -> bool:
         """Notes what became of a file; whether it is to be told.
 
-        One that another process is reading is looked at again, and told of once.
+        What is not the file's own trouble (another process is reading it, the library cannot be
+        written) is looked at again, and told of once.
         """
         path = Path(report.path)
         look = self.last[path]
-        if report.outcome == "skipped" and report.document_id is None:
+        if report.document_id is None:
             told, self.told[path] = self.told.get(path), look
             return told != look
         self.done[path] = look
@@ -83,8 +84,9 @@ def watch(
 
     A file goes in when two looks in a row find it the same, and again when it has changed. One
     that fails is reported, and tried again when it has changed. One that another process is
-    reading is reported once and tried again at every look. What is taken away stays in the
-    library. wait: called between looks; True ends the watch. options: as of `ingest_paths`.
+    reading, or that the library cannot take now, is reported once and tried again at every look.
+    What is taken away stays in the library. wait: called between looks; True ends the watch.
+    options: as of `ingest_paths`.
     Raises UsageError for what is no folder, LibraryError if the library cannot be written.
     """
     for folder in folders:

@@ -14,7 +14,7 @@ from queue import Empty, Queue
 
 import pytest
 
-from armt_core.errors import UsageError
+from armt_core.errors import LibraryError, UsageError
 from ingest.__main__ import main
 from ingest.reports import FileReport
 from ingest.watching import watch
@@ -140,6 +140,21 @@ def test_what_another_process_reads_is_told_once_and_goes_in_when_that_ends(
     )
     assert [outcome for _, outcome in outcomes(reports)] == ["skipped", "added"]
     assert "is being read by process" in (reports[0].reason or "")
+
+
+def test_what_the_library_cannot_take_is_told_once_and_goes_in_when_it_can(
+    folder, library, reader, monkeypatch
+):
+    (folder / "a.txt").write_text("A full disk is emptied.", encoding="utf-8")
+
+    def full(self, *arguments, **settings):
+        raise LibraryError("database or disk is full")
+
+    monkeypatch.setattr(Library, "begin_reading", full)
+    reports = watched(folder, library, reader, still, still, still, monkeypatch.undo)
+    assert [(r.outcome, r.reason) for r in reports] == [
+        ("failed", "database or disk is full"), ("added", None),
+    ]  # fmt: skip
 
 
 def test_a_folder_that_is_away_for_a_time_is_waited_for(folder, library, reader, caplog):
