@@ -239,7 +239,7 @@ def _seen_at(session: Session, older: VersionRow) -> Sequence[AliasRow]:
 
 def _holds(path: str, sha256: str) -> bool:
     try:
-        return file_sha256(Path(path)) == sha256
+        return Path(path).is_file() and file_sha256(Path(path)) == sha256
     except (OSError, ValueError):  # it is gone, or no path of this system
         return False
 

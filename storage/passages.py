@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
 
 from armt_core.errors import LibraryError, ReadAnew
 from storage.records import Page, Passage, PassageNote, PassageVectors
@@ -35,21 +36,13 @@ class Passages(Store):
     def page(self, document_id: str, number: int) -> Page:
         """One page by its 0-based number. Raises LibraryError if there is none."""
         with self._reading() as session:
-            version = serving(session, document_id)
-            found = page_records(session, version.id, number)
-            if not found:
-                raise LibraryError(
-                    f'"{version.title}" has no page {number}: pages are counted from 0 and it has '
-                    f"{version.pages}"
-                )
-            return found[0]
+            return _one_page(session, serving(session, document_id), number)
 
     def page_of(self, version_id: int, number: int) -> Page:
-        """One page of one version, current or not. Raises ReadAnew if the version is gone."""
+        """One page of one version, current or not. Raises ReadAnew if the version is gone,
+        LibraryError if it has no such page."""
         with self._reading() as session:
-            existing_version(session, version_id)
-            (page,) = page_records(session, version_id, number)
-            return page
+            return _one_page(session, existing_version(session, version_id), number)
 
     def pages_of(self, version_id: int) -> list[Page]:
         """All pages of one version, current or not. Raises ReadAnew if it is gone."""
@@ -247,6 +240,16 @@ class Passages(Store):
                 .where(VersionRow.id == version.id)
                 .values(passage_bytes=VersionRow.passage_bytes + added * 2 * vectors.shape[1])
             )
+
+
+def _one_page(session: Session, version: VersionRow, number: int) -> Page:
+    found = page_records(session, version.id, number)
+    if not found:
+        raise LibraryError(
+            f'"{version.title}" has no page {number}: pages are counted from 0 and it has '
+            f"{version.pages}"
+        )
+    return found[0]
 
 
 def _column(kind: str) -> Any:

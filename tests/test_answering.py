@@ -693,6 +693,8 @@ def test_what_is_read_anew_while_it_is_asked_is_asked_again(tmp_path, reader):
             service.page(before)
         with pytest.raises(ReadAnew, match="deleted or replaced"):
             library.page_of(library.document(name).version_id + 99, 0)
+        with pytest.raises(LibraryError, match="has no page 9"):
+            library.page_of(library.document(name).version_id, 9)
 
 
 def test_what_is_read_anew_with_its_text_unchanged_is_still_shown(tmp_path, reader):
