@@ -183,6 +183,7 @@ def _document(
         pages_no_picture=serving.pages_no_picture,
         ocr=serving.ocr,
         interrupted=_is_interrupted(serving),
+        update_interrupted=update is not None and _is_interrupted(update),
     )
 
 

@@ -165,7 +165,8 @@ class Document:
     The serving version (`version_id`) is the ready one; while there is none, the one begun
     last. `update_state` and `update_reason` speak of a newer version that is being read or
     has failed while the ready one still serves. `bytes_kept` counts stored text, vectors,
-    snapshots and the original. interrupted: it is not ready, and nobody reads it any more.
+    snapshots and the original. interrupted: it is not ready, and nobody reads it any more;
+    update_interrupted: the same of the newer version.
     """
 
     id: str
@@ -197,6 +198,7 @@ class Document:
     pages_no_picture: int = 0
     ocr: str | None = None
     interrupted: bool = False
+    update_interrupted: bool = False
 
     @property
     def file_names(self) -> tuple[str, ...]:

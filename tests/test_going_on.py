@@ -78,6 +78,24 @@ def test_one_that_was_killed_before_its_text_was_stored_asks_for_its_file(broken
     assert report.outcome == "failed" and "interrupted before" in (report.reason or "")
 
 
+def test_a_killed_reading_of_a_changed_file_is_told_until_the_file_is_added_again(tmp_path, reader):
+    path = tmp_path / "island.txt"
+    path.write_text(PAGES[0], encoding="utf-8")
+    with Library(tmp_path / "library") as library:
+        list(ingest_paths([path], library, reader))
+        path.write_text("\f".join(PAGES), encoding="utf-8")
+        claim = killed()
+        library.begin_reading(
+            str(path), file_sha256(path), reader.fingerprint, "island", "text", 9, claim
+        )
+        (document,) = library.documents()
+        assert document.state == "ready" and document.update_interrupted
+        assert "add its file again" in documents_html([document], reader.fingerprint)
+        list(ingest_paths([path], library, reader))
+        (document,) = library.documents()
+        assert document.pages == 3 and not document.update_interrupted
+
+
 def test_a_reading_under_way_is_not_interrupted(tmp_path, reader):
     with Library(tmp_path / "library") as library:
         library.begin_reading("/x", "0" * 64, reader.fingerprint, "x", "text", 9, Claim.new())

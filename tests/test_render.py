@@ -327,6 +327,10 @@ def test_a_text_page_is_shown_around_its_marked_quote():
         ({"state": "reading"}, ">reading</td>"),
         ({"update_state": "reading"}, "ready; a newer version is being read"),
         (
+            {"update_state": "reading", "update_interrupted": True},
+            "ready; the reading of a newer version was interrupted: add its file again",
+        ),
+        (
             {"update_state": "failed", "update_reason": "Broken."},
             "ready; a newer version failed: Broken.",
         ),

@@ -158,6 +158,8 @@ def state_of(document: Document, model: str) -> str:
         state += ", not readable by this model (found by words alone)"
     if document.update_state == "failed":
         state += f"; a newer version failed: {document.update_reason}"
+    elif document.update_interrupted:
+        state += "; the reading of a newer version was interrupted: add its file again"
     elif document.update_state is not None:
         state += "; a newer version is being read"
     return state
