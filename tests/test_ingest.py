@@ -179,7 +179,7 @@ def test_a_wholly_changed_file_is_read_again_and_the_old_text_is_gone(tmp_path, 
 @pytest.mark.parametrize("kills", [1, 3])
 def test_a_reading_killed_and_continued_ends_in_the_same_memory(tmp_path, reader, kills):
     path, folder = tmp_path / "long.txt", tmp_path / "library"
-    path.write_text(diary(1500), encoding="utf-8")
+    path.write_text(diary(900), encoding="utf-8")
     command = [sys.executable, "-m", "ingest", str(path), "--library", str(folder), "--json"]
     seen = 0
     for _ in range(kills):
