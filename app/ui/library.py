@@ -261,7 +261,8 @@ def set_apart(path: Path) -> Path:
 
 
 def _remove_uploads(paths: Sequence[Path]) -> None:
-    """Each lies in a folder of its own; another visitor may have dropped the same file."""
+    """And their folders, unless something else lies there: Gradio keeps the same file of two
+    visitors at one path."""
     for path in paths:
         path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
